@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/targets"
+	"github.com/behov/behov/internal/wording"
 )
 
 // app is what all subcommands share.
@@ -98,7 +99,7 @@ func (a *app) load() (*config.Config, error) {
 	c, problems := config.Load(a.dir)
 	for _, p := range problems {
 		if c == nil || p.Warning {
-			fmt.Fprintln(a.stderr, p.Error())
+			fmt.Fprintln(a.stderr, printerFor(wording.Reader{Place: wording.Shell}).Problem(p))
 		}
 	}
 	if c == nil {

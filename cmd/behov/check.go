@@ -19,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/targets"
+	"github.com/behov/behov/internal/wording"
 )
 
 // checkEntitlements reads a target and returns an error that names the catalogue's
@@ -159,7 +160,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 		}
 	}
 	for _, p := range append(problems, warnings...) {
-		fmt.Fprintln(a.stderr, p.Error())
+		fmt.Fprintln(a.stderr, printerFor(wording.Reader{Place: wording.Shell}).Problem(p))
 	}
 	if n := len(compared.Differences); n == 0 && compared.Conditions < compared.AllConditions {
 		fmt.Fprintf(a.stderr, "warning: %d of %d conditions were compared with what Casbin says, within %s; behov serve compares the rest with the people it knows\n", compared.Conditions, compared.AllConditions, comparing)

@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
 )
@@ -78,7 +79,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 				return err
 			}
 			if made != "" {
-				warning = ""
+				warning = reason.Reason{}
 				if when, err = hr.ParseExportTime(made, a.now(), i.zone); err != nil {
 					return fmt.Errorf("--made: %w", err)
 				}
@@ -140,17 +141,17 @@ func pickSource(c *config.Config, name string) (config.Source, error) {
 
 // readFile returns what is in a file, and when it was made and the warning as
 // hr.ExportedAt; of the standard input the time is not known.
-func (a *app) readFile(name string, zone *time.Location) (content []byte, made time.Time, warning string, err error) {
+func (a *app) readFile(name string, zone *time.Location) (content []byte, made time.Time, warning reason.Reason, err error) {
 	if name == "-" {
 		content, err = io.ReadAll(a.stdin)
-		return content, made, "", err
+		return content, made, warning, err
 	}
 	if content, err = os.ReadFile(name); err != nil {
-		return nil, made, "", err
+		return nil, made, warning, err
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, made, "", err
+		return nil, made, warning, err
 	}
 	made, warning = hr.ExportedAt(name, info.ModTime(), a.now(), zone)
 	return content, made, warning, nil
@@ -198,9 +199,10 @@ func (a *app) importsCommand() *cobra.Command {
 					when = ", made " + x.Made.In(i.zone).Format("2006-01-02 15:04")
 				}
 				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(i.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
+				words := newNames(ctx, i).words
 				for _, p := range x.Problems {
 					if problems {
-						a.printf("  %s\n", p.Error())
+						a.printf("  %s\n", words.Problem(p))
 					}
 				}
 			}
@@ -224,9 +226,9 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	} else {
 		for _, p := range r.Problems {
 			if show && p.Value != "" {
-				a.printf("%s: %s\n", p.Error(), p.Value)
+				a.printf("%s: %s\n", n.words.Problem(p), p.Value)
 			} else {
-				a.printf("%s\n", p.Error())
+				a.printf("%s\n", n.words.Problem(p))
 			}
 		}
 		if r.LeftOut > 0 {

@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/wording"
 )
 
@@ -97,15 +96,7 @@ func several(err error) []error {
 // oneLine makes of an error, and of cobra's suggestions, a line that a log keeps
 // together.
 func oneLine(err error) string {
-	text := err.Error()
-	var refused interface {
-		error
-		Because() reason.Reason
-	}
-	if errors.As(err, &refused) {
-		words := printerFor(wording.Reader{Place: wording.Shell}).Reason(refused.Because())
-		text = strings.Replace(text, refused.Error(), words, 1)
-	}
+	text := printerFor(wording.Reader{Place: wording.Shell}).Error(err)
 	var parts []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {

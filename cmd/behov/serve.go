@@ -79,8 +79,8 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 	}
 	held := false
 	for _, r := range reports {
-		if r.Refused != "" {
-			errs = append(errs, fmt.Errorf("source %s: %s was refused: %s", r.Source, r.Name, r.Refused))
+		if r.Refused != nil {
+			errs = append(errs, fmt.Errorf("source %s: %s was refused: %w", r.Source, r.Name, *r.Refused))
 			continue
 		}
 		mustDecide := r.Held != nil || r.EndingsHeld != nil || len(r.StartsHeld) > 0

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/testenv"
 )
 
 const memoryTarget = "    memory:\n      file: directory.json\n      groups: [all-staff, teachers, school-register, nurses, care-record, library-desk, library-loans, finance-ledger, temps]\n"
@@ -84,12 +85,12 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 			if config != nil || len(problems) == 0 {
 				t.Fatalf("no problem is seen: %v", problems)
 			}
-			if got := problems[0].Error(); !strings.HasPrefix(got, c.want) {
+			if got := testenv.ErrorText(problems[0]); !strings.HasPrefix(got, c.want) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 			for _, p := range problems {
-				if strings.Contains(p.Error(), "\n") || strings.Contains(p.Error(), "hunter2") {
-					t.Errorf("more than a line, or a secret: %q", p.Error())
+				if strings.Contains(testenv.ErrorText(p), "\n") || strings.Contains(testenv.ErrorText(p), "hunter2") {
+					t.Errorf("more than a line, or a secret: %q", testenv.ErrorText(p))
 				}
 			}
 		})
@@ -117,7 +118,7 @@ func TestNativeNamesThatATargetHoldsEqualAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if c != nil || len(problems) == 0 || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:17:15: "+want) {
+		if c != nil || len(problems) == 0 || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:17:15: "+want) {
 			t.Errorf("%s: %v", native, problems)
 		}
 	}
@@ -171,7 +172,7 @@ func TestAllProblemsAreTold(t *testing.T) {
 	_, problems := config.Load(dir)
 	var places []string
 	for _, p := range problems {
-		place, _, _ := strings.Cut(p.Error(), ": ")
+		place, _, _ := strings.Cut(testenv.ErrorText(p), ": ")
 		places = append(places, place)
 	}
 	if got, want := strings.Join(places, " "), "behov.yaml:13:11 behov.yaml:87:11 behov.yaml:94:36 behov.yaml:94:49 units.csv:4"; got != want {
@@ -187,7 +188,7 @@ func TestWhoseNumberItIs(t *testing.T) {
 		edit(t, dir, "behov.yaml", "    ignore: [", "    adopt: [{a: \""+text+"\"}]\n    ignore: [")
 		edit(t, dir, "behov.yaml", "  sources:\n", "  precedence: {default: [hr, konsult]}\n  sources:\n    konsult: {}\n")
 		c, problems := config.Load(dir)
-		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) {
+		if (c != nil) != (want == "") || want != "" && !strings.Contains(testenv.ErrorText(problems[0]), want) {
 			t.Errorf("%s: %v", text, problems)
 		}
 	}
@@ -207,7 +208,7 @@ func TestSeveralSourcesNeedAPrecedence(t *testing.T) {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "  sources:\n", text+"  sources:\n    agency: {}\n")
 		c, problems := config.Load(dir)
-		if (c != nil) != (want == "") || want != "" && (len(problems) != 1 || !strings.Contains(problems[0].Error(), want)) {
+		if (c != nil) != (want == "") || want != "" && (len(problems) != 1 || !strings.Contains(testenv.ErrorText(problems[0]), want)) {
 			t.Errorf("%q: %v", text, problems)
 		}
 	}
@@ -215,7 +216,7 @@ func TestSeveralSourcesNeedAPrecedence(t *testing.T) {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "  sources:\n", "  precedence: {default: [hr, agency]}\n  sources:\n    agency: {joins: "+joins+"}\n")
 		c, problems := config.Load(dir)
-		if (c != nil) != (want == "") || want != "" && !strings.Contains(problems[0].Error(), want) || want == "" && strings.Join(c.Sources["agency"].Joins, " ") != "hr" {
+		if (c != nil) != (want == "") || want != "" && !strings.Contains(testenv.ErrorText(problems[0]), want) || want == "" && strings.Join(c.Sources["agency"].Joins, " ") != "hr" {
 			t.Errorf("joins %s: %v", joins, problems)
 		}
 	}
@@ -274,12 +275,12 @@ func TestUnitsFromHR(t *testing.T) {
 		write(dir, "enheter.csv", c.text)
 		loaded, problems := config.Load(dir)
 		if c.want != "" {
-			if loaded != nil || !strings.HasPrefix(problems[len(problems)-1].Error(), c.want) {
+			if loaded != nil || !strings.HasPrefix(testenv.ErrorText(problems[len(problems)-1]), c.want) {
 				t.Errorf("%s: %v", c.name, problems)
 			}
 			continue
 		}
-		if loaded == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(problems[0].Error(), "Set hr.units.encoding") {
+		if loaded == nil || len(problems) != 1 || !problems[0].Warning || !strings.Contains(testenv.ErrorText(problems[0]), "Set hr.units.encoding") {
 			t.Fatalf("%s: %v", c.name, problems)
 		}
 		if u := loaded.Rules.Units; u.Name("nararkiv") != "Närarkivet" || u.Name("office") == "office" {
@@ -288,12 +289,12 @@ func TestUnitsFromHR(t *testing.T) {
 	}
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "  sources:\n", strings.Replace(settings, "unit: ENHET", "enhet: ENHET", 1))
-	if _, problems := config.Load(dir); len(problems) < 2 || !strings.Contains(problems[1].Error(), `there is no column "enhet" to map`) {
+	if _, problems := config.Load(dir); len(problems) < 2 || !strings.Contains(testenv.ErrorText(problems[1]), `there is no column "enhet" to map`) {
 		t.Error(problems)
 	}
 	dir = example(t)
 	edit(t, dir, "behov.yaml", "  sources:\n", settings)
-	if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(problems[0].Error(), "hr.units and files.units are both set") {
+	if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(testenv.ErrorText(problems[0]), "hr.units and files.units are both set") {
 		t.Error(problems)
 	}
 }
@@ -325,7 +326,7 @@ func TestMFAWithoutATarget(t *testing.T) {
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "mfa:\n  target: directory\n", "")
 	c, problems := config.Load(dir)
-	if c == nil || len(problems) == 0 || !problems[0].Warning || !strings.HasPrefix(problems[0].Error(), "catalogue.yaml:33:") || !strings.Contains(problems[0].Text, "mfa.target") {
+	if c == nil || len(problems) == 0 || !problems[0].Warning || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:33:") || !strings.Contains(testenv.ProblemText(problems[0]), "mfa.target") {
 		t.Errorf("%v", problems)
 	}
 }

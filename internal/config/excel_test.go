@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestFilesAreReadAsExcelSavesThem: policy.csv, rights.csv and units.csv.
@@ -118,7 +119,7 @@ func TestColumnSettingsAreChecked(t *testing.T) {
 	} {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "      shrink_limit:", "      "+setting+"\n      shrink_limit:")
-		if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(problems[0].Text, want) && !strings.Contains(problems[len(problems)-1].Text, want) {
+		if _, problems := config.Load(dir); len(problems) == 0 || !strings.Contains(testenv.ProblemText(problems[0]), want) && !strings.Contains(testenv.ProblemText(problems[len(problems)-1]), want) {
 			t.Errorf("%s: %v", setting, problems)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -120,6 +121,9 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 	problem := func(line, column int, format string, args ...any) {
 		l.problems = append(l.problems, diagnostic.Problem{File: file, Sheet: tab, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
 	}
+	because := func(line, column int, k reason.Kind) {
+		l.problems = append(l.problems, diagnostic.Problem{File: file, Sheet: tab, Line: line, Column: column, Reason: reason.Of(k)})
+	}
 	content, ok := l.content(file)
 	if !ok {
 		return units
@@ -200,7 +204,7 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		var bad *sheet.RecordError
 		switch {
 		case errors.As(err, &bad):
-			problem(bad.Line, bad.Column, "the unit cannot be read: %s", bad.Text)
+			because(bad.Line, bad.Column, reason.UnitUnreadable{Because: bad.Reason})
 			continue
 		case err != nil:
 			problem(0, 0, "%v", err)
@@ -250,8 +254,8 @@ func (l *loader) unitsFrom(file string, layout sheet.Layout, names map[string]st
 		without := false
 		for _, column := range unitColumns {
 			if i, ok := at(column); ok {
-				if why := sheet.WithoutValue(s, i, fields[i]); why != "" {
-					problem(line, s.Column(i), "column %s: %s", or(names[column], column), why)
+				if why := sheet.WithoutValue(s, i, fields[i]); !why.IsZero() {
+					because(line, s.Column(i), reason.InColumn{Column: or(names[column], column), Because: why})
 					without = true
 				}
 			}

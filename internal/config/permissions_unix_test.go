@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/testenv"
 )
 
 func chmod(t *testing.T, name string, mode os.FileMode) {
@@ -65,7 +66,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 			}
 			chmod(t, filepath.Dir(dir), 0o755)
 			_, problems := config.Load(dir)
-			if len(problems) != 1 || !strings.Contains(problems[0].Text, fmt.Sprintf("permissions %04o for ", mode)) || !strings.Contains(problems[0].Text, "chmod go-w") {
+			if len(problems) != 1 || !strings.Contains(testenv.ProblemText(problems[0]), fmt.Sprintf("permissions %04o for ", mode)) || !strings.Contains(testenv.ProblemText(problems[0]), "chmod go-w") {
 				t.Errorf("%s %04o: %v", file, mode, problems)
 			}
 		}
@@ -84,7 +85,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 	for _, c := range []struct{ file, dir os.FileMode }{{0o666, 0o755}, {0o644, 0o777}} {
 		chmod(t, behind, c.file)
 		chmod(t, public, c.dir)
-		if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(problems[0].Text, "are too open") {
+		if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(testenv.ProblemText(problems[0]), "are too open") {
 			t.Errorf("a link to a file %04o in a directory %04o: %v", c.file, c.dir, problems)
 		}
 	}
@@ -94,7 +95,7 @@ func TestAConfigurationThatOthersCanWriteIsRefused(t *testing.T) {
 		if err := os.Chown(filepath.Join(dir, "policy.csv"), 12345, 0); err != nil {
 			t.Fatal(err)
 		}
-		if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(problems[0].Text, "belongs to user 12345") {
+		if _, problems := config.Load(dir); len(problems) != 1 || !strings.Contains(testenv.ProblemText(problems[0]), "belongs to user 12345") {
 			t.Errorf("somebody else's: %v", problems)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/testenv"
 )
 
 var view = identity.View{}
@@ -61,7 +62,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 			}
 			edit(t, dir, "behov.yaml", field.old, field.new+written+end)
 			c, problems := config.Load(dir)
-			if c != nil || len(problems) != 1 || problems[0].Line == 0 || problems[0].Column == 0 || !strings.Contains(problems[0].Text, "must be a number") {
+			if c != nil || len(problems) != 1 || problems[0].Line == 0 || problems[0].Column == 0 || !strings.Contains(testenv.ProblemText(problems[0]), "must be a number") {
 				t.Errorf("%s%s: got %v", field.new, written, problems)
 			}
 		}
@@ -76,7 +77,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 	for _, option := range []string{"handover=0x10", "handover=014", "handover=+14", "handover=1e1", "handover=1_0", "handover=366", "handover=-1", "handover=14.0"} {
 		dir := example(t)
 		edit(t, dir, "policy.csv", "can lend, handover=14", "can lend, "+option)
-		if c, problems := config.Load(dir); c != nil || len(problems) != 1 || problems[0].Line != 26 || !strings.Contains(problems[0].Text, "from 1 to 365") {
+		if c, problems := config.Load(dir); c != nil || len(problems) != 1 || problems[0].Line != 26 || !strings.Contains(testenv.ProblemText(problems[0]), "from 1 to 365") {
 			t.Errorf("%s: got %v", option, problems)
 		}
 	}
@@ -97,14 +98,14 @@ func TestANumberThatIsNoneIsToldHowToBeWritten(t *testing.T) {
 			name, _, _ := strings.Cut(field, " ")
 			edit(t, dir, "behov.yaml", field, name+" "+written)
 			c, problems := config.Load(dir)
-			if c != nil || len(problems) != 1 || problems[0].Line == 0 || problems[0].Column == 0 || !strings.HasPrefix(problems[0].Text, want) {
+			if c != nil || len(problems) != 1 || problems[0].Line == 0 || problems[0].Column == 0 || !strings.HasPrefix(testenv.ProblemText(problems[0]), want) {
 				t.Errorf("%s %s: got %v", name, written, problems)
 			}
 		}
 	}
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "percent: 10}", "percent: 1e1}")
-	if _, problems := config.Load(dir); len(problems) != 1 || !strings.HasSuffix(problems[0].Text, `"1e1" must be a number: write decimal digits, such as 10 or 2.5, at most 12 of them`) {
+	if _, problems := config.Load(dir); len(problems) != 1 || !strings.HasSuffix(testenv.ProblemText(problems[0]), `"1e1" must be a number: write decimal digits, such as 10 or 2.5, at most 12 of them`) {
 		t.Errorf("a percentage: %v", problems)
 	}
 }
@@ -125,7 +126,7 @@ func TestTextThatLooksTheSameIsTheSame(t *testing.T) {
 	}
 	dir = example(t)
 	edit(t, dir, "catalogue.yaml", "  library:\n", "  \"care\u200b\":\n")
-	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(problems[0].Text, `the key "care" is there twice`) || problems[0].Line != 34 {
+	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(testenv.ProblemText(problems[0]), `the key "care" is there twice`) || problems[0].Line != 34 {
 		t.Errorf("a key twice: got %v", problems)
 	}
 	for _, c := range []struct{ old, new, want string }{

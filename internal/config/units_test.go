@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // hrUnits is a configuration whose units come from HR's own export.
@@ -40,7 +41,7 @@ func loadUnits(t testing.TB, dir, export string) (*config.Config, []string) {
 	loaded, problems := config.Load(dir)
 	said := make([]string, len(problems))
 	for i, p := range problems {
-		said[i] = p.Error()
+		said[i] = testenv.ErrorText(p)
 	}
 	return loaded, said
 }
@@ -130,7 +131,7 @@ func TestUnitsHaveTheSettingsOfSources(t *testing.T) {
 		c, problems := config.Load(dir)
 		var said []string
 		for _, p := range problems {
-			said = append(said, p.Error())
+			said = append(said, testenv.ErrorText(p))
 		}
 		return c, said
 	}

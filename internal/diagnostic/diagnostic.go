@@ -3,7 +3,11 @@
 // data.
 package diagnostic
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/behov/behov/internal/reason"
+)
 
 // Problem is a problem in a file, with its place.
 type Problem struct {
@@ -12,16 +16,33 @@ type Problem struct {
 	Column int    `json:"column,omitempty"` // from 1
 	// Sheet is the sheet of a workbook, in which Line is the row; empty for other
 	// files.
-	Sheet   string `json:"sheet,omitempty"`
-	Text    string `json:"text"`
-	Warning bool   `json:"warning,omitempty"`
+	Sheet string `json:"sheet,omitempty"`
+	// Text is the problem of a configuration, rules or rights, which operators write, in
+	// English; Reason is that of what HR exports. One of them is set.
+	Text    string        `json:"text,omitempty"`
+	Reason  reason.Reason `json:"reason,omitzero"`
+	Warning bool          `json:"warning,omitempty"`
 	// Value is the value in HR's record or the person's key. It is personal data,
 	// so it is in no JSON, no database, no log and no Error; only the terminal of
 	// the person who asks shows it.
 	Value string `json:"-"`
 }
 
+// Error returns the place and the problem; of a Reason its canonical form, as for a log.
+// Package wording has the sentence for people.
 func (p Problem) Error() string {
+	text := p.Text
+	if text == "" {
+		text = p.Reason.JSON()
+	}
+	if p.Warning {
+		text = "warning: " + text
+	}
+	return p.Place() + ": " + text
+}
+
+// Place returns where the problem is: file:line:column, or file: sheet S, row, column.
+func (p Problem) Place() string {
 	place := p.File
 	if p.Sheet != "" {
 		place += ": sheet " + p.Sheet
@@ -37,10 +58,7 @@ func (p Problem) Error() string {
 			place += fmt.Sprintf(":%d", p.Column)
 		}
 	}
-	if p.Warning {
-		return place + ": warning: " + p.Text
-	}
-	return place + ": " + p.Text
+	return place
 }
 
 // columnLetters names a column as spreadsheets do: A, B, … Z, AA.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // TestEndThatIsNoDateGetsAdvice checks that common words for no end are reported
@@ -18,7 +19,7 @@ func TestEndThatIsNoDateGetsAdvice(t *testing.T) {
 	}
 	for value, want := range map[string]string{"tillsvidare": "empty: {end_date: [tillsvidare]}", "Tillsvidare": "empty: {end_date: [Tillsvidare]}", "-": `empty: {end_date: ["-"]}`, "–": `empty: {end_date: ["–"]}`, "N/A": `empty: {end_date: ["N/A"]}`, "0000-00-00": `empty: {end_date: ["0000-00-00"]}`} {
 		export, err := hr.Read("hr.csv", file(value), detecting, nil, units(t), today)
-		if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "if it says that there is none, add under hr.sources.hr: "+want) {
+		if err != nil || len(export.Problems) != 1 || !strings.Contains(testenv.ProblemText(export.Problems[0]), "if it says that there is none, add under hr.sources.hr: "+want) {
 			t.Errorf("%q: %+v, %v", value, export.Problems, err)
 		}
 		s := detecting
@@ -30,12 +31,12 @@ func TestEndThatIsNoDateGetsAdvice(t *testing.T) {
 	s := detecting
 	for want, empty := range map[string]config.EmptyValues{`empty: ["-", "n/a"]`: {Dates: []string{"-"}}, `empty: {end_date: ["-", "n/a"], unit: [x]}`: {Columns: map[string][]string{"unit": {"x"}, "end_date": {"-"}}}} {
 		s.Empty = empty
-		if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(export.Problems[0].Text, want) {
+		if export, err := hr.Read("hr.csv", file("n/a"), s, nil, units(t), today); err != nil || !strings.Contains(testenv.ProblemText(export.Problems[0]), want) {
 			t.Errorf("beside another: %+v, %v", export.Problems, err)
 		}
 	}
 	for _, other := range []string{"soon", "2026-02-30"} {
-		if export, err := hr.Read("hr.csv", file(other), detecting, nil, units(t), today); err != nil || strings.Contains(export.Problems[0].Text, "empty:") {
+		if export, err := hr.Read("hr.csv", file(other), detecting, nil, units(t), today); err != nil || strings.Contains(testenv.ProblemText(export.Problems[0]), "empty:") {
 			t.Errorf("%q: %+v, %v", other, export.Problems, err)
 		}
 	}
@@ -82,7 +83,7 @@ func TestDroppedLeadingZerosAreReported(t *testing.T) {
 	})
 	f := newFixture(t)
 	r := f.imported(lost, s)
-	if r.Warnings != 1 || r.Problems[0].Line != 19 || !strings.Contains(r.Problems[0].Text, `3 numbers, this one is the first, have 4 digits and almost all others 5`) || !strings.Contains(r.Problems[0].Text, `hr.sources.hr: columns: {person_id: '{{col "ANST NR" | pad 5}}'}`) {
+	if r.Warnings != 1 || r.Problems[0].Line != 19 || !strings.Contains(testenv.ProblemText(r.Problems[0]), `3 numbers, this one is the first, have 4 digits and almost all others 5`) || !strings.Contains(testenv.ProblemText(r.Problems[0]), `hr.sources.hr: columns: {person_id: '{{col "ANST NR" | pad 5}}'}`) {
 		t.Fatalf("%+v", r)
 	}
 	if r = f.imported(strings.Replace(lost, ",100,", ",50,", 1), s); r.Warnings != 0 {
@@ -114,7 +115,7 @@ func TestRowWithMoreFieldsThanColumnsIsLeftOut(t *testing.T) {
 		if err != nil || len(export.Problems) != want || len(export.Rows) != 3-want {
 			t.Fatalf("%q: %+v, %v", extra, export, err)
 		}
-		if want > 0 && (export.Problems[0].Line != 4 || export.Problems[0].Warning || !strings.Contains(export.Problems[0].Text, "fields, and there are 10 columns") || !export.BadPeople["2"]) {
+		if want > 0 && (export.Problems[0].Line != 4 || export.Problems[0].Warning || !strings.Contains(testenv.ProblemText(export.Problems[0]), "fields, and there are 10 columns") || !export.BadPeople["2"]) {
 			t.Errorf("%q: %+v", extra, export.Problems)
 		}
 	}
@@ -137,7 +138,7 @@ func TestProblemsNameColumnsAndNoTemplates(t *testing.T) {
 		"2020-01-01/2019-01-01": "column end_date (of Anst): it is before the start",
 	} {
 		r := f.imported(file(row), s)
-		if len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, want) || strings.Contains(r.Problems[0].Text, "{{") {
+		if len(r.Problems) != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), want) || strings.Contains(testenv.ProblemText(r.Problems[0]), "{{") {
 			t.Errorf("%s: %+v", row, r.Problems)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // canary is the content of every cell: it must not appear anywhere else.
@@ -128,7 +129,7 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 		}
 		reports, err := f.im.Pull(context.Background(), s)
 		if err != nil {
-			check("the error", err.Error())
+			check("the error", testenv.ErrorText(err))
 		}
 		for _, r := range reports {
 			b, err := json.Marshal(r)
@@ -137,7 +138,7 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 			}
 			check("the report", string(b))
 			for _, p := range r.Problems {
-				check("the problem", p.Error())
+				check("the problem", testenv.ErrorText(p))
 				if strings.Contains(p.Value, canary) {
 					values++
 				}
@@ -146,7 +147,7 @@ func TestNoProblemHasACellInIt(t *testing.T) {
 		_, err = hr.Read("x.csv", []byte(text), source, []string{"cost_centre"}, units(t), today)
 		var p diagnostic.Problem
 		if errors.As(err, &p) {
-			check("what refuses it", p.Error())
+			check("what refuses it", testenv.ErrorText(p))
 		}
 		for _, file := range kept(t, dir) {
 			if file != "x.csv" { // placed there by HR

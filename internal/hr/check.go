@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // These checks compare a row with what is known about its person. A row that is
@@ -18,7 +19,7 @@ func (r *run) checkPerson(s *PersonRows) {
 			continue
 		}
 		if said, ok := r.said[row.EmploymentKey]; ok && said.Person != s.Person.ID {
-			r.problem(row, "the employment_id belongs to another person: all rows of its person are left out, and neither person is changed; %s", perPersonAdvice(r.Source))
+			r.problem(row, reason.Of(reason.EmploymentOfAnother{Advice: perPersonAdvice(r.Source)}))
 			r.Export.BadEmployments[row.EmploymentKey] = true
 			r.Export.BadPeople[row.PersonKey], r.badPeople[said.Person] = true, true
 			continue
@@ -38,11 +39,11 @@ func (r *run) checkPerson(s *PersonRows) {
 		// likely means another person under a reused key.
 		before := s.Person.Keys[i].Facts
 		if name := emptiedName(*before, row.Person); name != "" {
-			r.warn(row, "the %s is empty, and had a value before: the person has only the other name from now on; correct it in HR if that is not intended", name)
+			r.warn(row, reason.Of(reason.NameEmptied{Name: name}))
 		}
 		if before.NationalID != "" && row.Person.NationalID != "" && before.NationalID != row.Person.NationalID &&
 			identity.CleanText(before.GivenName) != row.Person.GivenName && identity.CleanText(before.FamilyName) != row.Person.FamilyName {
-			r.problem(row, "the national identity number and both names are others than before: is it another person under the same person_id? They stay as they are; give a new person a person_id of their own, or change the names and the number in separate exports")
+			r.problem(row, reason.Of(reason.AnotherPerson{}))
 			r.Export.BadPeople[row.PersonKey] = true
 		}
 	}
@@ -71,7 +72,7 @@ func (r *run) keepInterrupted(s *PersonRows) {
 		return
 	}
 	column := r.Source.Shown("start_date")
-	r.problem(s.Rows[later], "column %s: the employment begins in the future, and the person's that runs is not in the file, which would end access until then: the person stays as they are; list the running one until the new one begins, or release what is held", column)
+	r.problem(s.Rows[later], inColumn(column, reason.StartsLaterAlone{}))
 	for _, row := range s.Rows {
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	}
@@ -100,10 +101,10 @@ func (r *run) cancels(s *PersonRows, row Row) bool {
 		return e.Key == identity.SourceKey{Source: r.Source.Name, Key: row.EmploymentKey} && e.HasStarted(r.today)
 	})
 	if begun {
-		r.problem(row, "column %s: it is before the start: the row is left out, as the employment has begun; one that never took place ends on the day before its start", column)
+		r.problem(row, inColumn(column, reason.EndsBeforeStart{}))
 		r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 	} else {
-		r.problem(row, "column %s: it is before the start: it cancels the employment, which has not begun", column)
+		r.problem(row, inColumn(column, reason.CancelsEmployment{}))
 		r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 	}
 	r.Export.Problems[len(r.Export.Problems)-1].Column = row.endColumn

@@ -15,21 +15,21 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// problem reports a bad row. Its arguments must not contain values of the file,
-// as for parser.newProblem.
-func (r *run) problem(row Row, format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Text: fmt.Sprintf(format, args...), Value: valueOf(row.PersonKey, "")})
+// problem reports a bad row. Its reason must not contain values of the file, as for
+// parser.newProblem.
+func (r *run) problem(row Row, why reason.Reason) {
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Line: row.Line, Reason: why, Value: valueOf(row.PersonKey, "")})
 }
 
 // warn reports a finding about a row that is accepted.
-func (r *run) warn(row Row, format string, args ...any) {
-	r.problem(row, format, args...)
+func (r *run) warn(row Row, why reason.Reason) {
+	r.problem(row, why)
 	r.Export.Problems[len(r.Export.Problems)-1].Warning = true
 }
 
 // question reports an accepted row whose person is in doubt.
-func (r *run) question(row Row, format string, args ...any) {
-	r.warn(row, format, args...)
+func (r *run) question(row Row, why reason.Reason) {
+	r.warn(row, why)
 	if r.asked[row.PersonKey] {
 		r.askedTwice++
 	}

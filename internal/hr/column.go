@@ -1,13 +1,13 @@
 package hr
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -50,7 +50,7 @@ func (p *parser) findByName(name string, at map[string]int) (int, bool) {
 }
 
 // readColumn determines where a column gets its value from.
-func (p *parser) readColumn(column string, at map[string]int, header []string, refuse func(string, []string) error) error {
+func (p *parser) readColumn(column string, at map[string]int, header []string, refuse func(reason.Reason, []string) error) error {
 	own := !slices.Contains(config.Canonical, column)
 	there := func(name string, field int) {
 		p.names[column] = name
@@ -62,9 +62,9 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 		p.export.Filled[column] = 0
 	}
 	if text := p.source.Constants[column]; strings.Contains(text, "{{") {
-		v, err := p.readValue(column, text, at)
-		if err != "" {
-			return refuse(fmt.Sprintf("%s, which hr.sources.%s.constants needs for %s; there are %d others (%s)", err, p.source.Name, column, len(header), seeValues), header)
+		v, missing := p.readValue(column, text, at)
+		if !missing.IsZero() {
+			return refuse(reason.Of(reason.ConstantColumnMissing{Because: missing, Source: p.source.Name, Column: column, Others: len(header)}), header)
 		}
 		p.otherwise[column] = v
 		p.constants[column] = ""
@@ -82,8 +82,8 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 	}
 	v, missing := p.readValue(column, p.source.Columns[column], at)
 	switch {
-	case missing != "":
-		return refuse(fmt.Sprintf("%s, to which hr.sources.%s.columns maps %s; there are %d others (%s)", missing, p.source.Name, column, len(header), seeValues), header)
+	case !missing.IsZero():
+		return refuse(reason.Of(reason.MappedColumnMissing{Because: missing, Source: p.source.Name, Column: column, Others: len(header)}), header)
 	case len(v.at) == 0: // a template without a column
 		v.at = []int{0}
 	}
@@ -94,10 +94,10 @@ func (p *parser) readColumn(column string, at map[string]int, header []string, r
 
 // readValue finds the fields of a value. It returns a message when one is
 // missing.
-func (p *parser) readValue(column, text string, at map[string]int) (v columnValue, missing string) {
+func (p *parser) readValue(column, text string, at map[string]int) (v columnValue, missing reason.Reason) {
 	of, err := config.ReadValue(column, text)
 	if err != nil {
-		return v, err.Error()
+		return v, reason.Of(reason.NotRead{Detail: err.Error()})
 	}
 	v.Value = of
 	switch {
@@ -115,15 +115,12 @@ func (p *parser) readValue(column, text string, at map[string]int) (v columnValu
 		}
 		v.at = append(v.at, i)
 	}
-	return v, ""
+	return v, reason.Reason{}
 }
 
 // missingColumn returns the message that the file has no such column.
-func (p *parser) missingColumn(name string) string {
-	if p.source.Format == "xml" { // the columns are those of a record
-		return "no record has " + name
-	}
-	return fmt.Sprintf("there is no column %q", name)
+func (p *parser) missingColumn(name string) reason.Reason {
+	return reason.Of(reason.ColumnMissing{Column: name, XML: p.source.Format == "xml"}) // whose columns are those of a record
 }
 
 // join returns the value of a row. It is empty when any part is, or holds a text that
@@ -213,24 +210,30 @@ func (p *parser) reportRowFaults(row Row) {
 	if len(p.wrong) == 0 {
 		return
 	}
-	var texts, values []string
+	var why []reason.Reason
+	var values []string
 	for i, f := range p.wrong {
-		if slices.ContainsFunc(p.wrong[:i], func(g fault) bool { return g.text == f.text }) {
+		if slices.ContainsFunc(p.wrong[:i], func(g fault) bool { return g.why == f.why }) {
 			continue // of a column that several are made of
 		}
-		texts = append(texts, f.text)
+		why = append(why, f.why)
 		if f.value != "" {
 			values = append(values, f.value)
 		}
 	}
-	p.problem(row.Line, p.wrong[0].column, strings.Clone(row.PersonKey), strings.Join(values, "; "), "%s", strings.Join(texts, "; "))
+	p.problem(row.Line, p.wrong[0].column, strings.Clone(row.PersonKey), strings.Join(values, "; "), reason.Join(why...))
 	p.wrong = p.wrong[:0]
 }
 
 // perPersonAdvice returns what to do where each person's employments are numbered
 // from 1.
-func (p *parser) perPersonAdvice() string { return perPersonAdvice(p.source) }
+func (p *parser) perPersonAdvice() reason.Reason { return perPersonAdvice(p.source) }
 
-func perPersonAdvice(s config.Source) string {
-	return fmt.Sprintf("where employments are numbered for each person only, make it of both: employment_id: person_id+employment_id under hr.sources.%s.columns", s.Name)
+func perPersonAdvice(s config.Source) reason.Reason {
+	return reason.Of(reason.NumberedPerPerson{Source: s.Name})
+}
+
+// inColumn returns the reason of a problem in a column.
+func inColumn(column string, k reason.Kind) reason.Reason {
+	return reason.Of(reason.InColumn{Column: column, Because: reason.Of(k)})
 }

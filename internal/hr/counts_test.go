@@ -48,7 +48,7 @@ func TestAQuestionSaysFromWhereThePersonIsKnown(t *testing.T) {
 		f.im.Config.First = first
 		f.take(withNumber + "1,E1,Åsa,Ek,19811218-9876,2020-01-01\n")
 		r := f.take(withNumber + "1,E1,Åsa,Ek,19811218-9876,2020-01-01\n2,E2,Åsa,Berg,19811218-9876,2020-01-01\n")
-		if r.Questions != 1 || !strings.Contains(r.Problems[0].Text, "known under another person_id of this source, whose family_name") {
+		if r.Questions != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "known under another person_id of this source, whose family_name") {
 			t.Errorf("%s: %+v", first, r)
 		}
 	}
@@ -61,7 +61,7 @@ func TestRenewalIsReportedBeforeItEndsAccess(t *testing.T) {
 	f.take(twoPeople)
 	renewed := strings.Replace(twoPeople, "2020-01-01", "2026-12-01", 1)
 	r := f.take(renewed)
-	if r.EndingsHeld == nil || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(r.Problems[0].Text, "of a renewal keep the start, or give it an employment_id of its own") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 active employment has a start in the future") {
+	if r.EndingsHeld == nil || r.LeftOut != 1 || len(r.Problems) != 1 || r.Problems[0].Line != 2 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "of a renewal keep the start, or give it an employment_id of its own") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 active employment has a start in the future") {
 		t.Fatalf("%+v", r)
 	}
 	start := func() identity.Date {
@@ -104,7 +104,7 @@ func TestRenewalUnderANewNumberEndsNothing(t *testing.T) {
 			f := newFixture(t)
 			f.take(twoPeople)
 			r := f.take(renewed)
-			if r.EndingsHeld == nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Text, "future") {
+			if r.EndingsHeld == nil || len(r.Problems) != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "future") {
 				t.Fatalf("%+v", r)
 			}
 			works := func() (n int) {
@@ -140,7 +140,7 @@ func TestEmptyCellUnmasksNoOne(t *testing.T) {
 		}
 		return n
 	}
-	if r := f.take(file("")); protected() != 1 || r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "stays protected") {
+	if r := f.take(file("")); protected() != 1 || r.Warnings != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "stays protected") {
 		t.Errorf("an empty cell: %d are protected, %+v", protected(), r)
 	}
 	if f.take(file("no")); protected() != 0 {

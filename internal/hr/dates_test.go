@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/testenv"
 )
 
 func swedish(t testing.TB) config.Source {
@@ -45,7 +46,7 @@ func TestTimeOtherThanMidnightIsAWarning(t *testing.T) {
 	if err != nil || len(export.Rows) != 2 || export.Rows[0].End != "2026-11-30" {
 		t.Fatal(export, err)
 	}
-	if p := export.Problems; len(p) != 1 || !p[0].Warning || p[0].Line != 2 || !strings.Contains(p[0].Text, "end_date: the time of day is not midnight (in 2 rows") {
+	if p := export.Problems; len(p) != 1 || !p[0].Warning || p[0].Line != 2 || !strings.Contains(testenv.ProblemText(p[0]), "end_date: the time of day is not midnight (in 2 rows") {
 		t.Errorf("%v", p)
 	}
 }
@@ -55,7 +56,7 @@ func TestTimeOtherThanMidnightIsAWarning(t *testing.T) {
 func TestSerialDateIsReported(t *testing.T) {
 	text := header + "1,E1,Åsa,Ek,school,1,100,43466,,\n"
 	export, err := hr.Read("hr.csv", []byte(text), detecting, nil, units(t), today)
-	if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, "an Excel serial date") || !strings.Contains(export.Problems[0].Text, "list EXCEL under hr.sources.hr.date_format") {
+	if err != nil || len(export.Problems) != 1 || !strings.Contains(testenv.ProblemText(export.Problems[0]), "an Excel serial date") || !strings.Contains(testenv.ProblemText(export.Problems[0]), "list EXCEL under hr.sources.hr.date_format") {
 		t.Fatal(export, err)
 	}
 	s := detecting
@@ -79,7 +80,7 @@ func TestDatabaseTimestampIsALocalDay(t *testing.T) {
 	s := swedish(t)
 	s.SQL = &config.View{Database: "sqlite:" + file, Query: "SELECT * FROM v"}
 	reports, err := f.im.Pull(t.Context(), s)
-	if err != nil || len(reports) != 1 || reports[0].Refused != "" || len(reports[0].Problems) > 0 {
+	if err != nil || len(reports) != 1 || reports[0].Refused != nil || len(reports[0].Problems) > 0 {
 		t.Fatal(reports, err)
 	}
 	if e := f.everybody()[0].Employments; len(e) != 1 || e[0].Start != "2020-01-01" || e[0].End != "2026-12-01" {

@@ -1,10 +1,10 @@
 package hr
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // markBadRow records the people and employments that a bad row concerns.
@@ -35,12 +35,12 @@ func (p *parser) removeDuplicates() {
 	kept := rows[:0]
 	at, first := make(map[slot]int, len(rows)), make(map[string]int, len(rows)) // indexes into kept
 	wrong := map[string]bool{}
-	clash := func(a, b Row, format string, args ...any) {
-		text := fmt.Sprintf(format, args...)
+	clash := func(a, b Row, k reason.Kind) {
+		why := reason.Of(k)
 		if a.PersonKey != b.PersonKey && !p.source.SCIM {
-			text = "it is another person's there, and all its rows are left out; " + p.perPersonAdvice()
+			why = reason.Of(reason.AnotherPersonsThere{Advice: p.perPersonAdvice()})
 		}
-		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, "the employment_id is in line %d too and says otherwise: %s", a.Line, text)
+		p.problem(b.Line, 0, b.PersonKey, b.EmploymentKey, reason.Of(reason.EmploymentTwice{Line: a.Line, Because: why}))
 		wrong[b.EmploymentKey] = true
 		p.markBadRow(a)
 		p.markBadRow(b)
@@ -58,11 +58,11 @@ func (p *parser) removeDuplicates() {
 			p.export.Repeated++
 			continue
 		case twice:
-			clash(kept[same], row, "all its rows are left out")
+			clash(kept[same], row, reason.AllRowsLeftOut{})
 		case again && kept[before].differsLastingly(row):
-			clash(kept[before], row, "rows of one employment that hold from different days have one person, one start and one end; all are left out")
+			clash(kept[before], row, reason.LastingDiffers{})
 		case again && (row.ValidFrom == "") != (kept[before].ValidFrom == "") && !p.export.Partial:
-			clash(kept[before], row, "either all rows of an employment have a valid_from, or there is one; all are left out")
+			clash(kept[before], row, reason.ValidFromMissing{})
 		}
 		at[s] = len(kept)
 		if _, ok := first[row.EmploymentKey]; !ok {
@@ -79,7 +79,7 @@ func (p *parser) removeDuplicates() {
 		if !ok {
 			people[row.PersonKey] = i
 		} else if first := kept[of]; first.Person != row.Person && first.Stamp == row.Stamp && !p.export.BadPeople[row.PersonKey] {
-			p.problem(row.Line, 0, row.PersonKey, "", "the person's own columns differ from those in line %d: the person stays as they are until both say the same", first.Line)
+			p.problem(row.Line, 0, row.PersonKey, "", reason.Of(reason.PersonDiffers{Line: first.Line}))
 			p.export.BadPeople[row.PersonKey] = true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // A cell is emptied by mistake more often than what stood in it ends. What a full export
@@ -76,7 +77,7 @@ func (r *run) keepEmptied(s *PersonRows, n int) {
 		was    string
 		now    *string
 	}{{"unit", before.Unit, &terms.Unit}, {"job_code", before.JobCode, &terms.JobCode}, {"employment_type", before.Type, &terms.Type}} {
-		if isEmptied(of.column, of.was != "", *of.now != "") && r.warnEmptied(s, *row, of.column, fmt.Sprintf("%q", of.was), identity.EmploymentChanged) {
+		if isEmptied(of.column, of.was != "", *of.now != "") && r.warnEmptied(s, *row, of.column, of.was, identity.EmploymentChanged) {
 			*of.now = of.was
 		}
 	}
@@ -178,16 +179,13 @@ func (r *run) keepEmptiedEmail(s *PersonRows) {
 // warnEmptied warns of an emptied cell of a row, and notes what stays. It reports whether
 // it does. What it was, empty where it is personal, is shown of no protected person.
 func (r *run) warnEmptied(s *PersonRows, row Row, column, was string, would identity.Kind) bool {
-	text := "; it was " + was
-	if was == "" || s.Person.Protected || row.Person.Protected {
-		text = ", and was not before"
+	if s.Person.Protected || row.Person.Protected {
+		was = ""
 	}
-	shown := r.Source.Shown(column)
+	r.warn(row, inColumn(r.Source.Shown(column), reason.CellEmptied{Was: was, Ends: r.Export.Partial}))
 	if r.Export.Partial {
-		r.warn(row, "column %s: it is empty%s: the access it gave ends; correct it in HR if that is not meant", shown, text)
 		return false
 	}
-	r.warn(row, "column %s: it is empty%s: it stays as it was; correct it in HR, or release what is held to take the empty one", shown, text)
 	delete(r.hashes, row.EmploymentKey) // it is looked at again
 	r.emptied = append(r.emptied, emptied{s.Person.ID, column, would})
 	return true

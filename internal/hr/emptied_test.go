@@ -24,7 +24,7 @@ func TestEmptiedUnitRevokesNothing(t *testing.T) {
 		if terms := e.On(today); terms.Unit != "library" || terms.JobCode != "2" || terms.Percent != 60 {
 			t.Errorf("%s: %+v", column, terms)
 		}
-		if r.EndingsHeld == nil || r.Warnings != 1 || r.Problems[0].Line != 4 || !strings.Contains(r.Problems[0].Text, "column "+column+": it is empty; it was "+was) || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 cell is empty in the file and was not before") {
+		if r.EndingsHeld == nil || r.Warnings != 1 || r.Problems[0].Line != 4 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "column "+column+": it is empty; it was "+was) || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "1 cell is empty in the file and was not before") {
 			t.Fatalf("%s: %+v", column, r)
 		}
 		if body, err := f.db.HoldBody(t.Context(), r.EndingsHeld.Digest); err != nil || !strings.HasPrefix(body, `{"employment-changed":[`) {
@@ -40,7 +40,7 @@ func TestEmptiedUnitRevokesNothing(t *testing.T) {
 	// not shown.
 	f := newFixture(t)
 	f.take(strings.Replace(twoPeople, "2022-01-01,,no", "2022-01-01,,yes", 1))
-	if r := f.take(strings.Replace(twoPeople, "library,2,50,2022-01-01,,no", ",2,50,2022-01-01,,yes", 1)); r.Warnings != 1 || strings.Contains(r.Problems[0].Text, "library") {
+	if r := f.take(strings.Replace(twoPeople, "library,2,50,2022-01-01,,no", ",2,50,2022-01-01,,yes", 1)); r.Warnings != 1 || strings.Contains(testenv.ProblemText(r.Problems[0]), "library") {
 		t.Errorf("protected: %+v", r)
 	}
 	f = newFixture(t)
@@ -51,7 +51,7 @@ func TestEmptiedUnitRevokesNothing(t *testing.T) {
 	// A delta is not read again: its values apply, with a warning.
 	f = newFixture(t)
 	f.take(twoPeople)
-	if r := f.change(header+"2,E3,Bo,Dahl,,2,50,2022-01-01,,no\n", nil); r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "the access it gave ends") {
+	if r := f.change(header+"2,E3,Bo,Dahl,,2,50,2022-01-01,,no\n", nil); r.Warnings != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "the access it gave ends") {
 		t.Errorf("of changes: %+v", r)
 	}
 }
@@ -83,10 +83,10 @@ func TestAnEmptiedCellTakesNothing(t *testing.T) {
 		known = moreColumns + "1,E1,Åsa,Ek,asa@example.org,75,2020-01-01,,no,77,8\n2,E2,Bo,Dahl,bo@example.org,50,2020-01-01,2026-10-31,no,77,8\n" + cia
 	)
 	for name, c := range map[string]struct{ column, from, to, was, want string }{
-		"percent": {"employment_percent", ",75,", ",,", "; it was 75", ""},
+		"percent": {"employment_percent", ",75,", ",,", `; it was "75"`, ""},
 		"email":   {"email", "asa@example.org", "", ", and was not before: it stays", "asa@example.org"},
 		"own":     {"cost_centre", "no,77,8\n2", "no,,8\n2", ", and was not before: it stays", "77"},
-		"end":     {"end_date", "2026-10-31", "", "; it was 2026-10-31", ""},
+		"end":     {"end_date", "2026-10-31", "", `; it was "2026-10-31"`, ""},
 	} {
 		f := newFixture(t)
 		f.reading()
@@ -94,7 +94,7 @@ func TestAnEmptiedCellTakesNothing(t *testing.T) {
 		text := strings.Replace(known, c.from, c.to, 1)
 		r := f.take(text)
 		line := map[bool]int{false: 2, true: 3}[name == "end"]
-		if r.EndingsHeld == nil || r.Held != nil || r.Warnings != 1 || r.Problems[0].Line != line || !strings.HasPrefix(r.Problems[0].Text, "column "+c.column+": it is empty"+c.was) || c.want != "" && strings.Contains(r.Problems[0].Text, c.want) {
+		if r.EndingsHeld == nil || r.Held != nil || r.Warnings != 1 || r.Problems[0].Line != line || !strings.HasPrefix(testenv.ProblemText(r.Problems[0]), "column "+c.column+": it is empty"+c.was) || c.want != "" && strings.Contains(testenv.ProblemText(r.Problems[0]), c.want) {
 			t.Fatalf("%s: %+v", name, r)
 		}
 		asa, e1 := f.employment("E1")
@@ -127,14 +127,14 @@ func TestAnEmptiedCellTakesNothing(t *testing.T) {
 	// A percent of a protected person is not told.
 	f = newFixture(t)
 	f.take(strings.Replace(known, "75,2020-01-01,,no", "75,2020-01-01,,yes", 1))
-	if r := f.take(strings.Replace(known, "75,2020-01-01,,no", ",2020-01-01,,yes", 1)); r.Warnings != 1 || strings.Contains(r.Problems[0].Text, "75") {
+	if r := f.take(strings.Replace(known, "75,2020-01-01,,no", ",2020-01-01,,yes", 1)); r.Warnings != 1 || strings.Contains(testenv.ProblemText(r.Problems[0]), "75") {
 		t.Errorf("protected: %+v", r)
 	}
 	// Of changes it is taken, and said.
 	f = newFixture(t)
 	f.reading()
 	f.take(known)
-	if r := f.change(moreColumns+"1,E1,Åsa,Ek,,,2020-01-01,,no,,8\n2,E2,Bo,Dahl,bo@example.org,50,2020-01-01,,no,77,8\n", nil); r.Warnings != 3 || !strings.Contains(r.Problems[0].Text, "the access it gave ends") {
+	if r := f.change(moreColumns+"1,E1,Åsa,Ek,,,2020-01-01,,no,,8\n2,E2,Bo,Dahl,bo@example.org,50,2020-01-01,,no,77,8\n", nil); r.Warnings != 3 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "the access it gave ends") {
 		t.Errorf("of changes: %+v", r)
 	}
 	// A column that is gone, or empty everywhere, holds the whole export.
@@ -157,7 +157,7 @@ func TestManyEndsThatAreEmptiedStay(t *testing.T) {
 	f.take(text)
 	emptied := strings.Replace(text, "2027-06-30", "", 3)
 	r := f.take(emptied)
-	if _, e := f.employment("E2"); r.EndingsHeld == nil || r.Warnings != 3 || !strings.Contains(r.Problems[0].Text, "column end_date: it is empty; it was 2027-06-30: it stays") || e.End != "2027-06-30" {
+	if _, e := f.employment("E2"); r.EndingsHeld == nil || r.Warnings != 3 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "column end_date: it is empty; it was \"2027-06-30\": it stays") || e.End != "2027-06-30" {
 		t.Fatalf("%+v, %+v", r, e)
 	}
 	f.decide(r.EndingsHeld, store.Release)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -53,7 +54,7 @@ func (r *run) leaveOutErased(ctx context.Context, tx *store.Tx) error {
 		case !is:
 			return false
 		case r.outlastsErasure(row, record):
-			r.problem(row, "the record is of a person who was erased, and has an employment that runs or begins later: it is left out; if the person is back, decide so with behov people readmit %s/PERSON_ID, and import it again", r.Source.Name)
+			r.problem(row, reason.Of(reason.ErasedReturns{Source: r.Source.Name}))
 		default:
 			r.report.Erased++
 		}

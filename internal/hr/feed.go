@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/connectors/transport"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 	"github.com/behov/behov/internal/store"
 )
@@ -84,7 +85,7 @@ func (im *Importer) pullFeed(ctx context.Context, source config.Source) ([]*Repo
 	name := f.server()
 	var export *Export
 	if partly != nil {
-		err = diagnostic.Problem{File: name, Text: partly.Text}
+		err = diagnostic.Problem{File: name, Reason: partly.Reason}
 	} else {
 		export, err = f.export(name)
 	}
@@ -242,7 +243,7 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 	parameter := defaultString(f.source.HTTP.Page, f.source.HTTP.Cursor)
 	switch {
 	case m.next != "" && last.format == "csv":
-		return nil, incomplete("the feed comes in pages (%q), and pages of CSV are not put together", m.nextName)
+		return nil, incomplete(reason.FeedPagesOfCSV{Name: m.nextName})
 	case m.next != "" && !m.isToken:
 		u, err := at.Parse(m.next)
 		if err != nil || u.Host != at.Host || u.Scheme != at.Scheme {
@@ -252,7 +253,7 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 	case m.next != "" && f.isEmpty(last):
 		return nil, nil // a token without further pages
 	case m.next != "" && parameter == "":
-		return nil, incomplete("the feed continues at a token (%q), and neither http.page nor http.cursor says which parameter takes it", m.nextName)
+		return nil, incomplete(reason.FeedToken{Name: m.nextName})
 	case m.next != "":
 		if f.source.HTTP.Page == "" {
 			f.cursor = m.next
@@ -261,9 +262,9 @@ func (f *feed) next(at *url.URL) (*url.URL, error) {
 	case m.flag != "" && f.source.HTTP.Cursor != "" && f.cursor != "" && f.cursor != before:
 		return withParameter(at, f.source.HTTP.Cursor, f.cursor), nil
 	case m.flag != "":
-		return nil, incomplete("the feed announces more (%q) without a link", m.flag)
+		return nil, incomplete(reason.FeedMore{Name: m.flag})
 	case m.pages > len(f.pages):
-		return nil, incomplete("the feed says that there are %d pages, gave %d, and does not say where the next one is", m.pages, len(f.pages))
+		return nil, incomplete(reason.FeedPages{Pages: m.pages, Given: len(f.pages)})
 	}
 	return nil, nil
 }
@@ -296,7 +297,7 @@ func (f *feed) isEmpty(p page) bool {
 func (f *feed) export(name string) (*Export, error) {
 	export, err := f.joined(name)
 	if err == nil && f.total > export.Read {
-		return nil, diagnostic.Problem{File: name, Text: incomplete("the feed says that there are %d records, and gave %d", f.total, export.Read).Error()}
+		return nil, diagnostic.Problem{File: name, Reason: reason.Of(reason.FeedIncomplete{Because: reason.Of(reason.FeedRecords{Records: f.total, Given: export.Read})})}
 	}
 	return export, err
 }

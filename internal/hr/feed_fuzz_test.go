@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // pages answers the first request with one page, and every other with another.
@@ -67,7 +68,7 @@ func FuzzFeedPage(f *testing.F) {
 			t.Fatalf("it took %s", took)
 		}
 		if err != nil {
-			if len(err.Error()) > 8192 || errors.Is(err, context.DeadlineExceeded) {
+			if len(testenv.ErrorText(err)) > 8192 || errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("%.200v", err)
 			}
 			return

@@ -33,15 +33,12 @@ func (r *run) checkNotOutdated(ctx context.Context, tx *store.Tx) error {
 	}
 	zone := r.Config.Zone
 	named, _ := ExportedAt(r.Name, time.Time{}, r.now, zone)
-	const instead = "; if it is what holds now, say so: behov hr import --made now"
 	switch {
 	case !r.ExportedAt.IsZero() && r.ExportedAt.Before(newest):
-		return &OutdatedExportError{Text: fmt.Sprintf("%s was made %s, before what was imported last, made %s: nothing of it was imported%s",
-			r.Name, r.ExportedAt.In(zone).Format("2006-01-02 15:04"), newest.In(zone).Format("2006-01-02 15:04"), instead)}
+		return &OutdatedExportError{reason.Of(reason.ExportOlder{File: r.Name, Made: r.ExportedAt.UTC(), Last: newest.UTC()})}
 	case same != nil && !r.ExportTimeStated && !named.After(newest):
 		// Unless its name says that HR found that to be so again.
-		return &OutdatedExportError{Text: fmt.Sprintf("%s is the very file that was imported %s, and another one was since: nothing of it was imported%s",
-			r.Name, same.At().In(zone).Format("2006-01-02 15:04"), instead)}
+		return &OutdatedExportError{reason.Of(reason.ExportAgain{File: r.Name, At: same.At()})}
 	}
 	return nil
 }

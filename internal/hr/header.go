@@ -8,15 +8,16 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
 
 // readHeader finds the columns; first is the row after the header.
 func (p *parser) readHeader(header, first, attributes []string) error {
-	refuse := func(text string, names []string) error {
-		refused := diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text, Value: listColumns(names)}
+	refuse := func(why reason.Reason, names []string) error {
+		refused := diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Reason: why, Value: listColumns(names)}
 		if p.source.Format != "fixed" && p.source.Format != "xml" && slices.ContainsFunc(header, sheet.LooksLikeData) { // which must not be told as a column's name
-			refused.Text, refused.Value = "the first line looks like a row: it has to hold the names of the columns, and each row a line of its own (hr.sources."+p.source.Name+".header_row says which line has the names)", ""
+			refused.Reason, refused.Value = reason.Of(reason.HeaderLooksLikeData{Source: p.source.Name}), ""
 		}
 		return refused
 	}
@@ -34,12 +35,12 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 		}
 		p.header = append(p.header, name)
 		if first, ok := at[name]; ok && name != "" {
-			return refuse(fmt.Sprintf("the columns %d and %d have the same name: give each its own", first+1, i+1), []string{name})
+			return refuse(reason.Of(reason.SameColumnTwice{First: first + 1, Second: i + 1}), []string{name})
 		}
 		at[name] = i
 	}
-	if text := p.unmapped(header, first, attributes); text != "" {
-		return diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Text: text}
+	if why := p.unmapped(header, first, attributes); !why.IsZero() {
+		return diagnostic.Problem{File: p.file, Sheet: p.sheet.Tab(), Line: p.sheet.HeaderLine(), Reason: why}
 	}
 	for _, canonical := range config.Canonical {
 		if err := p.readColumn(canonical, at, header, refuse); err != nil {
@@ -49,13 +50,7 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 	for _, canonical := range requiredColumns {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
-			text := fmt.Sprintf("there is no column %s among the %d of the first line (%s)", canonical, len(header), seeValues)
-			if p.source.Format == "xml" {
-				text = fmt.Sprintf("no record has %s", canonical)
-			} else if len(header) == 1 {
-				text += " (check hr.sources." + p.source.Name + ".delimiter)"
-			}
-			return refuse(text+": map it under hr.sources."+p.source.Name+".columns", header)
+			return refuse(reason.Of(reason.RequiredColumnMissing{Column: canonical, Columns: len(header), XML: p.source.Format == "xml", Source: p.source.Name}), header)
 		}
 	}
 	for _, name := range attributes {
@@ -66,7 +61,7 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 	for _, skip := range p.source.Skip {
 		i, ok := p.findColumn(skip.Column, at)
 		if !ok {
-			return refuse(fmt.Sprintf("%s, of which hr.sources.%s.skip names values; there are %d others (%s)", p.missingColumn(skip.Column), p.source.Name, len(header), seeValues), header)
+			return refuse(reason.Of(reason.SkipColumnMissing{Because: p.missingColumn(skip.Column), Source: p.source.Name, Others: len(header)}), header)
 		}
 		values := make([]string, len(skip.Values))
 		for k, v := range skip.Values {
@@ -78,26 +73,22 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 }
 
 // unmapped says what to do about a header that has none of the columns that are looked
-// for; empty when it has one. The header's names are shown where it is one without doubt:
+// for; no reason when it has one. The header's names are shown where it is one without doubt:
 // the row after it has values, and it has none, which may be personal.
-func (p *parser) unmapped(header, first, attributes []string) string {
+func (p *parser) unmapped(header, first, attributes []string) reason.Reason {
 	if p.source.Format == "xml" || p.source.Format == "fixed" || len(header) < 3 || slices.ContainsFunc(header, sheet.LooksLikeData) || !slices.ContainsFunc(first, sheet.LooksLikeData) {
-		return ""
+		return reason.Reason{}
 	}
 	for _, name := range p.source.ColumnNames(attributes) {
 		if _, found := sheet.FindName(header, name); found {
-			return ""
+			return reason.Reason{}
 		}
 	}
 	names := slices.DeleteFunc(slices.Clone(p.header), func(name string) bool { return name == "" })
 	if len(names) == 0 {
-		return ""
+		return reason.Reason{}
 	}
-	text := fmt.Sprintf("it has none of the columns that are looked for, but %s: say under hr.sources.%s.columns which of them is person_id, employment_id, given_name, family_name, start_date and so on, as columns: {person_id: %s}", listColumns(names), p.source.Name, quoteYAML(names[0]))
-	if p.sheet.Tab() != "" {
-		text += fmt.Sprintf(" (hr.sources.%s.sheet names another sheet)", p.source.Name)
-	}
-	return text
+	return reason.Of(reason.ColumnsUnknown{Names: listColumns(names), Source: p.source.Name, First: quoteYAML(names[0]), Sheet: p.sheet.Tab() != ""})
 }
 
 // listColumns lists columns, up to a readable length: a file that is no export

@@ -114,9 +114,9 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 		}
 		switch named, declared := r.sharesName(c, row.Person); {
 		case !named:
-			r.question(row, "another person has this national identity number and another name: they are two people until it is decided: behov people duplicates")
+			r.question(row, reason.Of(reason.SameNumberOtherName{}))
 		case !declared:
-			r.question(row, "another source has a person with this national identity number and a name in common, and no setting joins says that these records are joined: they are two people until it is decided: behov people duplicates")
+			r.question(row, reason.Of(reason.SameNumberOtherSource{}))
 		default:
 			match = append(match, c)
 		}
@@ -127,11 +127,11 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 	known := match[0]
 	if len(match) > 1 { // several matches are a question
 		if r.Source.Name == r.Config.First || known.Person.ID == "" {
-			r.question(row, "the record may be that of one of several people who are known: it is a person of its own until it is decided: behov people duplicates")
+			r.question(row, reason.Of(reason.OneOfSeveral{}))
 			return nil, nil
 		}
 		r.questions = append(r.questions, recordQuestion{key: key, known: known.Person.ID, columns: "records"})
-		r.question(row, "the record may be that of one of several people who are known: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates")
+		r.question(row, reason.Of(reason.OneOfSeveral{Waits: true}))
 		return nil, nil
 	}
 	if known.Person.ID == "" {
@@ -140,23 +140,20 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 	if changed := r.changedColumns(known, key); len(changed) > 0 {
 		columns := strings.Join(changed, ", ")
 		if r.Source.Name == r.Config.First { // a hire gets what the work needs
-			r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: they are two people until it is decided: behov people duplicates", r.knownFrom(known), columns)
+			r.question(row, reason.Of(reason.MayBeKnown{SameSource: r.ofThisSource(known), Columns: changed}))
 			return nil, nil
 		}
 		r.questions = append(r.questions, recordQuestion{key: key, known: known.Person.ID, columns: columns})
-		r.question(row, "the record may be that of a person who is known %s, whose %s joining them would change: it is not joined, and the new person gets nothing in any target until it is decided: behov people duplicates", r.knownFrom(known), columns)
+		r.question(row, reason.Of(reason.MayBeKnown{SameSource: r.ofThisSource(known), Columns: changed, Waits: true}))
 		return nil, nil
 	}
 	r.joined = append(r.joined, joinedRecord{key: key, person: known.Person.ID})
 	return known, nil
 }
 
-// knownFrom says from where a person is known: from another source, or from this one.
-func (r *run) knownFrom(s *PersonRows) string {
-	if slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name }) {
-		return "under another person_id of this source"
-	}
-	return "from another source"
+// ofThisSource reports whether a person is known from this source, too.
+func (r *run) ofThisSource(s *PersonRows) bool {
+	return slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source == r.Source.Name })
 }
 
 // changedColumns returns the names of the columns that a record would change of a

@@ -32,8 +32,8 @@ type Report struct {
 	Source string `json:"source"`
 	// Name is the file's name, or the place it was read from.
 	Name string `json:"name"`
-	// Refused is why nothing of it was read; empty when it was.
-	Refused  string               `json:"refused,omitempty"`
+	// Refused is why nothing of it was read; nil when it was.
+	Refused  *diagnostic.Problem  `json:"refused,omitempty"`
 	Rows     int                  `json:"rows"`
 	Problems []diagnostic.Problem `json:"problems,omitempty"`
 	// Counts is the number of events by kind.
@@ -93,8 +93,8 @@ type Delivery struct {
 	// modification time.
 	ExportedAt       time.Time
 	ExportTimeStated bool
-	// ExportTimeWarning is what ExportedAt warned of; empty for nothing.
-	ExportTimeWarning string
+	// ExportTimeWarning is what ExportedAt warned of; none for nothing.
+	ExportTimeWarning reason.Reason
 	// Current: the operator says that it is what holds now, whatever went in before.
 	Current bool
 	Export  *Export
@@ -111,9 +111,12 @@ type Delivery struct {
 
 // OutdatedExportError is returned for an export that is older than the last
 // imported one.
-type OutdatedExportError struct{ Text string }
+type OutdatedExportError struct{ Reason reason.Reason }
 
-func (e *OutdatedExportError) Error() string { return e.Text }
+func (e *OutdatedExportError) Error() string { return e.Reason.JSON() }
+
+// Because returns the reason.
+func (e *OutdatedExportError) Because() reason.Reason { return e.Reason }
 
 // Today is the organisation's date.
 func (im *Importer) Today() identity.Date { return identity.DateOf(im.Now(), im.Config.Zone) }
@@ -201,8 +204,8 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if err != nil {
 		return nil, err
 	}
-	if d.ExportTimeWarning != "" {
-		d.Export.Problems = append(d.Export.Problems, diagnostic.Problem{File: d.Name, Warning: true, Text: d.ExportTimeWarning})
+	if !d.ExportTimeWarning.IsZero() {
+		d.Export.Problems = append(d.Export.Problems, diagnostic.Problem{File: d.Name, Warning: true, Reason: d.ExportTimeWarning})
 	}
 	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
@@ -224,11 +227,7 @@ var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
 
 // Refuse records that a delivery was not read, and why.
 func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {
-	var p diagnostic.Problem
-	if !errors.As(why, &p) {
-		p = diagnostic.Problem{File: name, Text: why.Error()}
-	}
-	problems, err := json.Marshal([]diagnostic.Problem{p})
+	problems, err := json.Marshal([]diagnostic.Problem{*problemOf(name, why)})
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -239,6 +238,23 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 		tx.Audit(audit.Record{At: now, Actor: im.Actor, Action: audit.HRRefused, Target: source.Name, Reason: reason.Of(reason.ImportRefused{Import: id, SHA256: hash})})
 		return tx.RecordImport(ctx, store.Import{ID: id, Source: source.Name, FileHash: hash, Status: store.ImportRefused, Problems: string(problems)}, time.Time{}, now)
 	})
+}
+
+// problemOf returns why a delivery was not read, as a problem of it.
+func problemOf(name string, why error) *diagnostic.Problem {
+	var p diagnostic.Problem
+	if errors.As(why, &p) {
+		return &p
+	}
+	p = diagnostic.Problem{File: name, Reason: reason.Of(reason.NotRead{Detail: why.Error()})}
+	var because interface {
+		error
+		Because() reason.Reason
+	}
+	if errors.As(why, &because) {
+		p.Reason = because.Because()
+	}
+	return &p
 }
 
 // run is one import in progress.

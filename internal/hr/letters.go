@@ -9,6 +9,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // manyGarbled is for how many people letters must be garbled for an import to be
@@ -124,7 +125,7 @@ func (r *run) checkLetters() {
 		return
 	}
 	row := r.garbled[0]
-	r.problem(row, "the letters of a name or title look as if they were written in one encoding and read in another (ä becomes Ã¤): the row is left out; correct it in HR, or export it as UTF-8")
+	r.problem(row, reason.Of(reason.LettersGarbled{}))
 	r.Export.BadPeople[row.PersonKey], r.Export.BadEmployments[row.EmploymentKey] = true, true
 }
 

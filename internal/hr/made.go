@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 var dated = regexp.MustCompile(`(20\d\d)-?(\d\d)-?(\d\d)(?:[T_-]?(\d\d)[-:.]?(\d\d)(?:[-:.]?(\d\d))?)?`)
@@ -18,8 +21,8 @@ const clockGrace = 24 * time.Hour
 // or otherwise the time of its last modification. A date after now, such as the end of
 // a period in the name, is no export date: the next of the two counts instead, and at
 // last now; warning then says so. A zero modified is an unknown one.
-func ExportedAt(name string, modified, now time.Time, zone *time.Location) (made time.Time, warning string) {
-	const layout = "2006-01-02 15:04"
+func ExportedAt(name string, modified, now time.Time, zone *time.Location) (made time.Time, warning reason.Reason) {
+	var wrong reason.ExportDated
 	isAhead := func(t time.Time) bool { return t.After(now.Add(clockGrace)) }
 	for _, m := range dated.FindAllStringSubmatch(filepath.Base(name), -1) {
 		text := m[1] + m[2] + m[3] + m[4] + m[5] + m[6]
@@ -28,24 +31,21 @@ func ExportedAt(name string, modified, now time.Time, zone *time.Location) (made
 			continue
 		}
 		if !isAhead(t) {
-			return t.UTC(), ""
+			return t.UTC(), reason.Reason{}
 		}
-		warning = fmt.Sprintf("the date in the file's name, %s, lies in the future and is not taken as the date of the export", t.Format(time.DateOnly))
+		wrong.Named = identity.DateOf(t, zone)
 		break
 	}
 	if isAhead(modified) {
-		if warning != "" {
-			warning += "; "
-		}
-		warning += fmt.Sprintf("the file's modification time, %s, lies in the future: the export counts as made now", modified.In(zone).Format(layout))
+		wrong.Modified, wrong.Ahead = modified.UTC(), true
 		modified = now
-	} else if warning != "" && !modified.IsZero() {
-		warning += fmt.Sprintf(": the file's modification time, %s, is", modified.In(zone).Format(layout))
+	} else if wrong.Named != "" && !modified.IsZero() {
+		wrong.Modified = modified.UTC()
 	}
-	if warning != "" {
-		warning += "; if that is wrong, say when it was made: behov hr import --made"
+	if wrong == (reason.ExportDated{}) {
+		return modified.UTC(), reason.Reason{}
 	}
-	return modified.UTC(), warning
+	return modified.UTC(), reason.Of(wrong)
 }
 
 // ParseExportTime reads what an operator says about when a file was made: now, a date,

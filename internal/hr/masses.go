@@ -2,13 +2,13 @@ package hr
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Guards against a column whose content was lost or shifted: one changed cell is
@@ -55,11 +55,10 @@ func (r *run) keepMassEmptied() {
 		}
 		shown := r.Source.Shown(column)
 		if r.Export.Partial {
-			r.warnAll("column %s: it is empty in %d rows, and was not before: the values are gone; correct it in HR if that is not meant", shown, len(cells))
+			r.warnAll(inColumn(shown, reason.ColumnGone{Rows: len(cells)}))
 			continue
 		}
-		r.warnAll("column %s: it is empty in %d rows, the first in line %d, and was not before: the values stay as they were; correct the export, or release what is held to take the empty ones",
-			shown, len(cells), cells[0].line)
+		r.warnAll(inColumn(shown, reason.ColumnKept{Rows: len(cells), Line: cells[0].line}))
 		for _, c := range cells {
 			c.restore()
 			delete(r.hashes, c.key) // it is looked at again
@@ -152,13 +151,12 @@ func (r *run) warnShifted() {
 	for _, column := range []string{"unit", "job_code"} {
 		n := len(changed[column])
 		if most := r.Source.Shrink.Most(known); n > most {
-			r.warnAll("column %s: %d of %d known people (%.0f %%) have another value than before, and more than %d at a time are unusual: the column may have the content of another one; look at behov plan before anything is applied, and set hold_above: {grants: {percent: 5}} under each target to hold what so many people would be given",
-				r.Source.Shown(column), n, known, math.Ceil(100*float64(n)/float64(known)), most)
+			r.warnAll(inColumn(r.Source.Shown(column), reason.ColumnShifted{Changed: n, Known: known, Percent: int(math.Ceil(100 * float64(n) / float64(known))), Most: most}))
 		}
 	}
 }
 
 // warnAll reports a finding about a whole export.
-func (r *run) warnAll(format string, args ...any) {
-	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: fmt.Sprintf(format, args...)})
+func (r *run) warnAll(why reason.Reason) {
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Reason: why})
 }

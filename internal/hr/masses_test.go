@@ -60,7 +60,7 @@ func (f *fixture) valueOf(column string, n int) string {
 func withoutLines(r *hr.Report) (all []string) {
 	for _, p := range r.Problems {
 		if p.Line == 0 {
-			all = append(all, p.Text)
+			all = append(all, testenv.ProblemText(p))
 		}
 	}
 	return all

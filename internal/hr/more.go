@@ -3,22 +3,26 @@ package hr
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/behov/behov/internal/reason"
 )
 
 // IncompleteError is returned for a feed that announces more than it sent.
 // Nothing of it is imported: taken as complete, it would end the employments it
 // lacks.
-type IncompleteError struct{ Text string }
+type IncompleteError struct{ Reason reason.Reason }
 
-func (e *IncompleteError) Error() string { return e.Text }
+func (e *IncompleteError) Error() string { return e.Reason.JSON() }
 
-func incomplete(format string, args ...any) error {
-	return &IncompleteError{Text: fmt.Sprintf(format, args...) + ": nothing of it was read; if it gives all there is, set http.complete: true"}
+// Because returns the reason.
+func (e *IncompleteError) Because() reason.Reason { return e.Reason }
+
+func incomplete(k reason.Kind) error {
+	return &IncompleteError{reason.Of(reason.FeedIncomplete{Because: reason.Of(k)})}
 }
 
 // pageInfo is what a page announces about other pages.

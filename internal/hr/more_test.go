@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // records are the rows of asJSON.
@@ -76,7 +77,7 @@ func TestFeedIsFollowedToItsLastPage(t *testing.T) {
 			}))
 			defer server.Close()
 			url = server.URL
-			if r := f.pulled(feedOf(url), 1); r[0].Refused != "" || r[0].Rows != 3 || f.state() != twoPeopleState {
+			if r := f.pulled(feedOf(url), 1); r[0].Refused != nil || r[0].Rows != 3 || f.state() != twoPeopleState {
 				t.Errorf("%+v, %s", r[0], f.state())
 			}
 		})
@@ -126,7 +127,7 @@ func TestIncompleteFeedIsRefused(t *testing.T) {
 			s.HTTP.Page = ""
 			s.Changes = strings.Contains(name, "changes")
 			r := f.pulled(s, 1)
-			if !strings.Contains(r[0].Refused, c.want) || !strings.Contains(r[0].Refused, "http.complete") || f.state() != twoPeopleState {
+			if !strings.Contains(testenv.ProblemText(*r[0].Refused), c.want) || !strings.Contains(testenv.ProblemText(*r[0].Refused), "http.complete") || f.state() != twoPeopleState {
 				t.Errorf("%+v, %s", r[0], f.state())
 			}
 			f.pulled(s, 1) // recorded once, however often it is read
@@ -136,7 +137,7 @@ func TestIncompleteFeedIsRefused(t *testing.T) {
 			}
 			// Unless the configuration declares the feed complete.
 			s.HTTP.Complete = true
-			if r := f.pulled(s, 1); r[0].Refused != "" || r[0].Held != nil {
+			if r := f.pulled(s, 1); r[0].Refused != nil || r[0].Held != nil {
 				t.Errorf("complete: %+v", r[0])
 			}
 		})
@@ -151,7 +152,7 @@ func TestLinkToAnotherServerIsNotFollowed(t *testing.T) {
 		f := newFixture(t)
 		f.load(twoPeople)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, page, records()[0], elsewhere.URL) }))
-		if reports, err := f.im.Pull(t.Context(), feedOf(server.URL)); err == nil || !strings.Contains(err.Error(), "another server") || f.state() != twoPeopleState {
+		if reports, err := f.im.Pull(t.Context(), feedOf(server.URL)); err == nil || !strings.Contains(testenv.ErrorText(err), "another server") || f.state() != twoPeopleState {
 			t.Errorf("%s: %+v, %v, %s", page, reports, err, f.state())
 		}
 		server.Close()

@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // notNumbers are valid floats that are invalid percentages, and values out of
@@ -25,7 +26,7 @@ func TestInvalidPercentageIsABadRow(t *testing.T) {
 		f.take(twoPeople)
 		text := strings.Replace(twoPeople, "2,E3,Bo,Dahl,library,2,50,", fmt.Sprintf("2,E3,Bo,Dahl,school,2,%q,", v), 1)
 		r := f.take(strings.Replace(text, "E1,Åsa,Ek,school", "E1,Åsa,Ek,library", 1))
-		if len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0].Error(), "hr.csv:4:23: column employment_percent: ") {
+		if len(r.Problems) != 1 || !strings.HasPrefix(testenv.ErrorText(r.Problems[0]), "hr.csv:4:23: column employment_percent: ") {
 			t.Errorf("%s: %v", v, r.Problems)
 		}
 		if f.state() != "1 Åsa E1 library; 1 Åsa E2 library; 2 Bo E3 library" {
@@ -61,7 +62,7 @@ func TestAShareAmongPercentKeepsThePercent(t *testing.T) {
 	text := strings.Replace(twoPeople, "library,2,50", "library,1,0.5", 1)
 	for range 2 {
 		r := f.take(text)
-		if r.Warnings != 1 || r.LeftOut != 0 || !strings.HasPrefix(r.Problems[0].Error(), "hr.csv:4:24: ") || !strings.Contains(r.Problems[0].Text, "column employment_percent: it is between 0 and 1, and other rows have percent") {
+		if r.Warnings != 1 || r.LeftOut != 0 || !strings.HasPrefix(testenv.ErrorText(r.Problems[0]), "hr.csv:4:24: ") || !strings.Contains(testenv.ProblemText(r.Problems[0]), "column employment_percent: it is between 0 and 1, and other rows have percent") {
 			t.Fatalf("%+v", r)
 		}
 		if _, e := f.employment("E3"); e.On(today).Percent != 50 || e.On(today).JobCode != "1" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -42,8 +43,7 @@ func (p *parser) protected(line int, fields []string, person string) (protected,
 	if i, ok := p.columns["protected"]; ok && i < len(fields) {
 		column = p.sheet.Column(i)
 	}
-	p.warnAt(line, column, person, v, "column %s: the word is not known: the person's identity is taken as protected. Words for yes are %s; for no %s. Correct it in HR, or list your own words under hr.sources.%s.protected_values, as {protected: […], not_protected: […]}, and those that say nothing under empty: {protected: […]}",
-		defaultString(p.names["protected"], "protected"), strings.Join(protectedWords[:listedProtected], ", "), strings.Join(unprotectedWords[:listedUnprotected], ", "), p.source.Name)
+	p.warnAt(line, column, person, v, inColumn(defaultString(p.names["protected"], "protected"), reason.ProtectedWordUnknown{Yes: protectedWords[:listedProtected], No: unprotectedWords[:listedUnprotected], Source: p.source.Name}))
 	return true, false
 }
 
@@ -69,13 +69,13 @@ func (r *run) keepProtected(s *PersonRows) {
 		s.Rows[i].Person.Protected = true
 		delete(r.hashes, row.EmploymentKey) // it is looked at again, whatever it says then
 		if !r.Export.Partial {
-			r.warn(row, "column %s: it is empty, and the person's identity was protected: it stays protected; say no to lift it", r.Source.Shown("protected"))
+			r.warn(row, inColumn(r.Source.Shown("protected"), reason.ProtectionEmptied{}))
 		}
 	}
 }
 
 // keepLifts keeps the protections that an import lifts when they are more than one and
-// more than a tenth of all: it is more likely a column that says no of everybody. Of a
+// more than a tenth of all: it is more likely a column that says no of everyone. Of a
 // full export they are held with its endings; changes, which are not read again, are held
 // whole.
 func (r *run) keepLifts(ctx context.Context, tx *store.Tx) error {
@@ -101,7 +101,7 @@ func (r *run) keepLifts(ctx context.Context, tx *store.Tx) error {
 		if id := l.subject.Person.ID; people[id] {
 			people[id] = false // told once
 			r.lifted = append(r.lifted, id)
-			r.warn(*row, "column %s: it says no, and the person's identity is protected: it stays protected, as the import lifts the protection of %d people; correct it in HR, or release what is held to lift them", r.Source.Shown("protected"), r.liftedTooMany)
+			r.warn(*row, inColumn(r.Source.Shown("protected"), reason.ProtectionKept{Count: r.liftedTooMany}))
 		}
 	}
 	return nil

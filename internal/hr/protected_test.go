@@ -41,7 +41,7 @@ func TestWordsOfAProtectedIdentity(t *testing.T) {
 			continue
 		}
 		p := export.Problems[0]
-		if !p.Warning || !strings.HasPrefix(p.Error(), "hr.csv:4:39: ") || !strings.Contains(p.Text, "column protected: the word is not known: the person's identity is taken as protected. Words for yes are ja, yes, true, sant, ") || !strings.Contains(p.Text, "hr.sources.hr.protected_values, as {protected: […], not_protected: […]}") || strings.Contains(p.Text, c.word) {
+		if !p.Warning || !strings.HasPrefix(testenv.ErrorText(p), "hr.csv:4:39: ") || !strings.Contains(testenv.ProblemText(p), "column protected: the word is not known: the person's identity is taken as protected. Words for yes are ja, yes, true, sant, ") || !strings.Contains(testenv.ProblemText(p), "hr.sources.hr.protected_values, as {protected: […], not_protected: […]}") || strings.Contains(testenv.ProblemText(p), c.word) {
 			t.Errorf("%q: %+v", c.word, p)
 		}
 	}
@@ -120,7 +120,7 @@ func TestManyLiftedProtectionsAreHeld(t *testing.T) {
 			}
 			continue
 		}
-		if protected(f) != want+c.lifted || r.Warnings != c.lifted || !strings.Contains(r.Problems[0].Text, "column protected: it says no, and the person's identity is protected: it stays protected") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), fmt.Sprintf("%d people whose identities are protected are not protected in the file", c.lifted)) {
+		if protected(f) != want+c.lifted || r.Warnings != c.lifted || !strings.Contains(testenv.ProblemText(r.Problems[0]), "column protected: it says no, and the person's identity is protected: it stays protected") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), fmt.Sprintf("%d people whose identities are protected are not protected in the file", c.lifted)) {
 			t.Errorf("%+v: %d protected, %+v", c, protected(f), r)
 		}
 		if body, err := f.db.HoldBody(t.Context(), r.EndingsHeld.Digest); err != nil || !strings.HasPrefix(body, `{"person-changed":[`) {

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 // Pull reads new data of a source from where the configuration says, and imports
@@ -29,9 +31,9 @@ func (im *Importer) Pull(ctx context.Context, source config.Source) ([]*Report, 
 	case source.SQL != nil:
 		return im.pullView(ctx, source)
 	case source.SCIM:
-		return nil, fmt.Errorf("source %s receives data over SCIM: run behov serve", source.Name)
+		return nil, &reason.Refusal{Reason: reason.Of(reason.SourcePushed{Source: source.Name})}
 	}
-	return nil, fmt.Errorf("source %s has no location to read from: import a file with behov hr import FILE, or configure a file, a directory, http or sql under hr.sources", source.Name)
+	return nil, &reason.Refusal{Reason: reason.Of(reason.SourceNowhere{Source: source.Name})}
 }
 
 // pullFile reads a file that HR overwrites.
@@ -67,7 +69,7 @@ func (im *Importer) refused(ctx context.Context, source config.Source, hash stri
 // refuseOnce is Refuse for content that is read repeatedly; it returns the
 // report.
 func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, hash string, why error) ([]*Report, error) {
-	report := []*Report{{Source: source.Name, Name: name, Refused: why.Error()}}
+	report := []*Report{{Source: source.Name, Name: name, Refused: problemOf(name, why)}}
 	if again, err := im.refused(ctx, source, hash); err != nil || again {
 		return report, err
 	}
@@ -80,13 +82,13 @@ func (im *Importer) importFile(ctx context.Context, source config.Source, name s
 	hash := HashOf(content)
 	export, err := Read(filepath.Base(name), content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
-		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: err.Error()}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: problemOf(filepath.Base(name), err)}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
 	}
 	made, warning := ExportedAt(name, info.ModTime(), im.Now(), im.Config.Zone)
 	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, ExportedAt: made, ExportTimeWarning: warning, Export: export})
 	var old *OutdatedExportError
 	if errors.As(err, &old) {
-		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: old.Error()}, nil
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: problemOf(filepath.Base(name), old)}, nil
 	}
 	return report, err
 }
@@ -211,14 +213,18 @@ func (im *Importer) importDirectoryFile(ctx context.Context, source config.Sourc
 	switch {
 	case err != nil, report.Held != nil:
 		return report, err
-	case report.Refused == "":
+	case report.Refused == nil:
 		return report, im.archive(file, d.Archive)
 	}
 	refused := filepath.Join(d.Archive, "refused")
 	if err := im.archive(file, refused); err != nil {
 		return report, err
 	}
-	return report, os.WriteFile(filepath.Join(refused, name+problemSuffix), []byte(report.Refused+"\n"), 0o600)
+	words, err := wording.New(wording.Reader{Language: wording.Language(im.Config.Alerts.Language), Zone: im.Config.Zone})
+	if err != nil {
+		return report, err
+	}
+	return report, os.WriteFile(filepath.Join(refused, name+problemSuffix), []byte(words.Problem(*report.Refused)+"\n"), 0o600)
 }
 
 // problemSuffix is appended to the name of a refused file for the file with its

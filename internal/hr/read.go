@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -87,7 +88,7 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		if source.Changes {
 			return p.export, nil // nothing has changed
 		}
-		return nil, diagnostic.Problem{File: file, Text: "it contains no record: an export has one for each employment"}
+		return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.NoRecords{})}
 	}
 	if err := p.readHeader(header, fields, attributes); err != nil {
 		return nil, err
@@ -105,13 +106,13 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 		switch {
 		case errors.As(err, &bad):
 			p.export.Unattributed++
-			p.problem(bad.Line, bad.Column, "", "", "the row cannot be read (%s); the person concerned is not changed, and no employment ends by this import", bad.Text)
+			p.problem(bad.Line, bad.Column, "", "", reason.Of(reason.RowUnreadable{Because: bad.Reason}))
 		case err != nil:
 			var whole diagnostic.Problem
 			if errors.As(err, &whole) {
 				return nil, whole
 			}
-			return nil, diagnostic.Problem{File: file, Text: "it cannot be read to the end: " + err.Error()}
+			return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.ReadBrokeOff{Detail: err.Error()})}
 		default:
 			p.row(line, fields)
 		}
@@ -124,10 +125,10 @@ func read(file string, s sheet.Sheet, source config.Source, attributes []string,
 	p.removeDuplicates()
 	p.warnUneven()
 	if p.errors > sheet.MostProblems {
-		return nil, diagnostic.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Text: fmt.Sprintf("there are more than %d problems, and nothing of it was imported; the first one: %s", sheet.MostProblems, p.first.Text)}
+		return nil, diagnostic.Problem{File: file, Sheet: s.Tab(), Line: p.first.Line, Column: p.first.Column, Reason: reason.Of(reason.TooManyProblems{Most: sheet.MostProblems, First: p.first.Reason})}
 	}
 	if more := p.warnings - sheet.MostProblems; more > 0 {
-		p.export.Problems = append(p.export.Problems, diagnostic.Problem{File: file, Warning: true, Text: fmt.Sprintf("there are %d more warnings of the same kinds", more)})
+		p.export.Problems = append(p.export.Problems, diagnostic.Problem{File: file, Warning: true, Reason: reason.Of(reason.MoreWarnings{Count: more})})
 	}
 	return p.export, nil
 }
@@ -171,43 +172,40 @@ type parser struct {
 
 // fault is one fault of a row.
 type fault struct {
-	column      int
-	text, value string
+	column int
+	why    reason.Reason
+	value  string
 }
 
-// seeValues says how what is not told can be seen.
-const seeValues = "behov hr import --show-values lists them"
-
-func (p *parser) warn(line int, person, format string, args ...any) {
-	p.warnAt(line, 0, person, "", format, args...)
+func (p *parser) warn(line int, person string, why reason.Reason) {
+	p.warnAt(line, 0, person, "", why)
 }
 
 // warnAt is warn of a value at a column.
-func (p *parser) warnAt(line, column int, person, value, format string, args ...any) {
+func (p *parser) warnAt(line, column int, person, value string, why reason.Reason) {
 	if p.warnings++; p.warnings > sheet.MostProblems {
 		return // counted only
 	}
-	warning := p.newProblem(line, column, person, strings.Clone(value), format, args...)
+	warning := p.newProblem(line, column, person, strings.Clone(value), why)
 	warning.Warning = true
 	p.export.Problems = append(p.export.Problems, warning)
 }
 
-func (p *parser) problem(line, column int, person, value, format string, args ...any) {
+func (p *parser) problem(line, column int, person, value string, why reason.Reason) {
 	if p.errors++; p.errors > sheet.MostProblems {
 		return // nothing is imported
 	}
-	problem := p.newProblem(line, column, person, value, format, args...)
+	problem := p.newProblem(line, column, person, value, why)
 	if p.errors == 1 {
 		p.first = problem
 	}
 	p.export.Problems = append(p.export.Problems, problem)
 }
 
-// newProblem returns a problem. Its arguments must not contain values of the
-// file: a row that is shifted by a column has a name where a key or a date should
+// newProblem returns a problem. Its reason must not contain values of the file: a row that is shifted by a column has a name where a key or a date should
 // be.
-func (p *parser) newProblem(line, column int, person, value, format string, args ...any) diagnostic.Problem {
-	return diagnostic.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Text: fmt.Sprintf(format, args...), Value: valueOf(person, value)}
+func (p *parser) newProblem(line, column int, person, value string, why reason.Reason) diagnostic.Problem {
+	return diagnostic.Problem{File: p.file, Sheet: p.export.Sheet, Line: line, Column: column, Reason: why, Value: valueOf(person, value)}
 }
 
 // valueOf returns the personal part of a problem.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
 
@@ -60,13 +61,13 @@ func (p *parser) row(line int, fields []string) {
 	p.renderValues(fields)
 	if p.isHeader(fields) {
 		p.export.Unattributed++
-		p.problem(line, 0, "", "", "the line has the names of columns again, as if two exports were in one file: export it again, or delete the line; no employment ends by this import")
+		p.problem(line, 0, "", "", reason.Of(reason.HeaderAgain{}))
 		return
 	}
 	lost := func(column string) bool { // it has an unusable value
-		return slices.ContainsFunc(p.fieldsOf(column), func(i int) bool { return unusable[i] != "" })
+		return slices.ContainsFunc(p.fieldsOf(column), func(i int) bool { return !unusable[i].IsZero() })
 	}
-	fail := func(column, format string, args ...any) {
+	fail := func(column string, why reason.Reason) {
 		bad = true
 		at, value := 0, ""
 		i, ok := p.columns[column]
@@ -76,18 +77,18 @@ func (p *parser) row(line int, fields []string) {
 		if ok && i < len(fields) {
 			at, value = p.sheet.Column(i), strings.Clone(fields[i])
 		}
-		p.wrong = append(p.wrong, fault{at, fmt.Sprintf("column %s: %s", defaultString(p.names[column], column), fmt.Sprintf(format, args...)), value})
+		p.wrong = append(p.wrong, fault{at, reason.Of(reason.InColumn{Column: defaultString(p.names[column], column), Because: why}), value})
 	}
 	date := func(column string) identity.Date {
 		v := get(column)
 		if v == "" {
 			return ""
 		}
-		d, uneven, err := parseDate(p.source, v)
-		if setting := p.noEnd(column, v); err != nil && setting != "" {
-			fail(column, "it is not a date; if it says that there is none, add under hr.sources.%s: %s", p.source.Name, setting)
-		} else if err != nil {
-			fail(column, "%v", err)
+		d, uneven, why := parseDate(p.source, v)
+		if setting := p.noEnd(column, v); !why.IsZero() && setting != "" {
+			fail(column, reason.Of(reason.NoDateWord{Source: p.source.Name, Setting: setting}))
+		} else if !why.IsZero() {
+			fail(column, why)
 		}
 		if uneven {
 			p.uneven(line, column)
@@ -103,34 +104,34 @@ func (p *parser) row(line int, fields []string) {
 			*key = ""
 		} else if isPlaceholder(*key) {
 			*key = ""
-			fail(requiredColumns[i], "it is a placeholder, such as NULL or -, and no value: correct it in HR, or in the export")
+			fail(requiredColumns[i], reason.Of(reason.Placeholder{}))
 		}
 	}
 	told := map[int]bool{} // a field from which several columns are read is reported once
 	for _, column := range slices.Concat(p.read, p.own) {
 		for _, i := range p.fieldsOf(column) {
-			if why := unusable[i]; why != "" && !told[i] {
-				fail(column, "%s", why)
+			if why := unusable[i]; !why.IsZero() && !told[i] {
+				fail(column, why)
 				p.wrong[len(p.wrong)-1].column = p.sheet.Column(i) // of several that it is made of
 				told[i] = true
 			}
 		}
 		if v := get(column); v == tooLongMarker {
-			fail(column, "what its template makes is longer than %d characters", maxFieldLength)
+			fail(column, reason.Of(reason.TemplateTooLong{Most: maxFieldLength}))
 		} else if _, canonical := p.export.Filled[column]; canonical && v != "" {
 			p.export.Filled[column]++
 		}
 	}
 	for _, s := range p.skipped { // the row may be none
-		if why := unusable[s.field]; why != "" && !told[s.field] {
+		if why := unusable[s.field]; !why.IsZero() && !told[s.field] {
 			told[s.field] = true
-			p.wrong = append(p.wrong, fault{p.sheet.Column(s.field), fmt.Sprintf("column %s, by which rows are skipped: %s", p.header[s.field], why), ""})
+			p.wrong = append(p.wrong, fault{p.sheet.Column(s.field), reason.Of(reason.SkippingColumn{Column: p.header[s.field], Because: why}), ""})
 		}
 	}
 	if len(fields) < len(p.columns) && len(fields) <= slices.Max(columnsOf(p.columns)) {
 		bad = true
 		p.export.Unattributed++ // what is missing after the truncation could be of any person
-		p.wrong = append(p.wrong, fault{0, fmt.Sprintf("the row has %d fields and its columns need %d: it is cut short or has a wrong delimiter; no employment ends by this import", len(fields), slices.Max(columnsOf(p.columns))+1), ""})
+		p.wrong = append(p.wrong, fault{0, reason.Of(reason.RowShort{Fields: len(fields), Needed: slices.Max(columnsOf(p.columns)) + 1}), ""})
 	}
 	needed := requiredColumns[:2]
 	if p.source.SCIM { // a client clears a name only by mistake
@@ -138,50 +139,50 @@ func (p *parser) row(line int, fields []string) {
 	}
 	for _, column := range needed {
 		if get(column) == "" && !lost(column) {
-			fail(column, "it is empty")
+			fail(column, reason.Of(reason.CellEmpty{}))
 		}
 	}
 	if !p.source.SCIM && get("given_name") == "" && get("family_name") == "" && !lost("given_name") && !lost("family_name") { // some people have a single name
-		fail("given_name", "it is empty, and so is the family_name: a person has one of them at least")
+		fail("given_name", reason.Of(reason.NamesEmpty{}))
 	}
 	row.Person = identity.PersonFacts{GivenName: common("given_name"), FamilyName: common("family_name"), NationalID: clone("national_id"), Email: clone("email"), Phone: clone("phone")}
 	if n, ok := identity.NationalID(row.Person.NationalID, p.today); ok {
 		row.Person.NationalID = n
 	} else if row.Person.NationalID != "" && !p.warned[row.PersonKey] {
 		p.warned[row.PersonKey] = true
-		p.warn(line, row.PersonKey, "column %s: it is no personal identity or coordination number (its day or its check digit is wrong), and is not used to match people", defaultString(p.names["national_id"], "national_id"))
+		p.warn(line, row.PersonKey, inColumn(defaultString(p.names["national_id"], "national_id"), reason.BadNationalID{}))
 	}
 	row.Terms = identity.Terms{Unit: common("unit"), JobCode: common("job_code"), JobTitle: common("job_title"), Type: common("employment_type"), ManagerKey: common("manager_id")}
 	row.Start, row.End, row.ValidFrom, row.SponsorKey = date("start_date"), date("end_date"), date("valid_from"), clone("sponsor_id")
 	row.Leave = identity.Leave{Start: date("leave_start"), End: date("leave_end")}
 	if get("start_date") == "" && !lost("start_date") {
-		fail("start_date", "it is empty")
+		fail("start_date", reason.Of(reason.CellEmpty{}))
 	}
 	if i, ok := p.columns["end_date"]; ok && i < len(fields) && row.cancelled() && row.End != row.Start.AddDays(-1) {
 		row.endColumn = p.sheet.Column(i)
 	}
 	if row.Leave.End != "" && row.Leave.End < row.Leave.Start {
-		fail("leave_end", "it is before the leave's start")
+		fail("leave_end", reason.Of(reason.LeaveEndsEarly{}))
 	}
 	if row.Leave.Start == "" && row.Leave.End != "" {
-		fail("leave_start", "the leave has an end and no start")
+		fail("leave_start", reason.Of(reason.LeaveWithoutStart{}))
 	}
 	row.endEmpty, row.percentEmpty = row.End == "" && !lost("end_date"), get("employment_percent") == "" && !lost("employment_percent")
 	p.checkContract(&row, fail)
 	if v := get("changed_at"); v != "" {
-		var err error
-		if row.Stamp, err = sortableStamp(v); err != nil {
-			fail("changed_at", "%v", err)
+		stamp, ok := sortableStamp(v)
+		if row.Stamp = stamp; !ok {
+			fail("changed_at", reason.Of(reason.BadStamp{}))
 		}
 		row.Terms.Stamp = row.Stamp
 	}
 	if u := row.Terms.Unit; u != "" && p.units.Len() > 0 && !p.units.Has(u) {
-		fail("unit", "the unit does not exist: add it to the units file, or correct it in HR; the person is not changed until then")
+		fail("unit", reason.Of(reason.UnitNotThere{}))
 	}
 	if v := get("employment_percent"); v != "" {
 		percent, ok := decimal(strings.TrimSpace(strings.TrimSuffix(v, "%")))
 		if !ok || percent > 100 {
-			fail("employment_percent", "it is not a number from 0 to 100")
+			fail("employment_percent", reason.Of(reason.BadPercent{}))
 		}
 		sign := strings.HasSuffix(v, "%")
 		p.fractions.add(line, percent, sign)
@@ -193,7 +194,7 @@ func (p *parser) row(line int, fields []string) {
 	yes := func(column string) bool {
 		v := get(column)
 		if !isYes(v) && !isNo(v) {
-			fail(column, "it is neither yes nor no")
+			fail(column, reason.Of(reason.NeitherYesNorNo{}))
 		}
 		return isYes(v)
 	}
@@ -213,10 +214,10 @@ func (p *parser) row(line int, fields []string) {
 	bad = bad || len(p.wrong) > 0
 	if extra := fields[min(p.width, len(fields)):]; !isBlankRow(extra) && p.sheet.Tab() == "" { // the fields are shifted
 		bad = true
-		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("the row has %d fields, and there are %d columns: put a value that has the delimiter in it in quotes, or export the file again", len(fields), p.width), ""})
+		p.wrong = append(p.wrong[:0], fault{0, reason.Of(reason.RowLong{Fields: len(fields), Columns: p.width}), ""})
 	}
 	if setting := p.totalsRow(fields); bad && setting != "" {
-		p.wrong = append(p.wrong[:0], fault{0, fmt.Sprintf("it looks like a row of totals: add under hr.sources.%s: %s", p.source.Name, setting), ""})
+		p.wrong = append(p.wrong[:0], fault{0, reason.Of(reason.TotalsRow{Source: p.source.Name, Setting: setting}), ""})
 	}
 	p.reportRowFaults(row)
 	if bad {
@@ -248,37 +249,37 @@ func isPlaceholder(key string) bool {
 
 // cleanFields converts fields to canonical text, and returns why a field is
 // unusable. It empties fields that are too long or have lost characters.
-func (p *parser) cleanFields(fields []string) map[int]string {
-	var all map[int]string
-	why := func(i int, text string) {
+func (p *parser) cleanFields(fields []string) map[int]reason.Reason {
+	var all map[int]reason.Reason
+	why := func(i int, r reason.Reason) {
 		if all == nil {
-			all = map[int]string{}
+			all = map[int]reason.Reason{}
 		}
-		all[i] = text
+		all[i] = r
 	}
 	for i, v := range fields[:min(len(fields), p.width)] {
 		switch no := sheet.WithoutValue(p.sheet, i, v); {
-		case no != "":
+		case !no.IsZero():
 			why(i, no)
 			fields[i] = ""
 			continue
 		case len(v) > maxFieldLength && utf8.RuneCountInString(v) > maxFieldLength:
-			why(i, fmt.Sprintf("it is longer than %d characters", maxFieldLength))
+			why(i, reason.Of(reason.CellTooLong{Most: maxFieldLength}))
 			fields[i] = ""
 			continue
 		case !utf8.ValidString(v) || strings.ContainsRune(v, utf8.RuneError):
-			why(i, "it has a character that was lost on the way (it is not UTF-8): correct it in HR, or export it as UTF-8")
+			why(i, reason.Of(reason.CharacterLost{}))
 			fields[i] = ""
 			continue
 		case strings.Contains(v, "\x00"):
-			why(i, "it has a NUL byte in it, where a character was lost: correct it in HR, or export it again")
+			why(i, reason.Of(reason.NULByte{}))
 			fields[i] = ""
 			continue
 		case strings.ContainsFunc(v, unicode.IsControl):
-			why(i, "it has a line break or another control character in it")
+			why(i, reason.Of(reason.ControlCharacter{}))
 		case p.isName(i):
 			if hidden, found := identity.HiddenInName(v); found {
-				why(i, fmt.Sprintf("it has the invisible character %U in it, which can make a name look like another: delete the name in HR and type it again", hidden))
+				why(i, reason.Of(reason.HiddenCharacter{Character: fmt.Sprintf("%U", hidden)}))
 			}
 		}
 		fields[i] = identity.CleanText(v)
@@ -320,19 +321,19 @@ func (p *parser) isName(i int) bool {
 }
 
 // checkContract checks the columns of contracts that need a sponsor.
-func (p *parser) checkContract(row *Row, fail func(column, format string, args ...any)) {
+func (p *parser) checkContract(row *Row, fail func(column string, why reason.Reason)) {
 	c := p.source.Contracts
 	if !c.Sponsored || row.Start == "" {
 		return
 	}
 	if row.SponsorKey == "" {
-		fail("sponsor_id", "it is empty: a contract needs a sponsor who is employed")
+		fail("sponsor_id", reason.Of(reason.SponsorEmpty{}))
 	}
 	if row.End == "" {
 		row.End = row.Start.AddDays(c.DefaultDays)
 	}
 	if most := max(row.Start, p.today).AddDays(c.MostDays); row.End > most {
-		fail("end_date", "it is more than %d days after the start, or after today where that is later: end it earlier, and prolong it when it is still needed", c.MostDays)
+		fail("end_date", reason.Of(reason.ContractTooLong{Days: c.MostDays}))
 	}
 }
 

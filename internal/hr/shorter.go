@@ -7,6 +7,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -71,8 +72,8 @@ func (r *run) warnShorter(ctx context.Context, tx *store.Tx) error {
 		if !plainField.MatchString(v.Name) {
 			field = fmt.Sprintf("col %q", v.Name)
 		}
-		setting = fmt.Sprintf(", or say so under hr.sources.%s: columns: {person_id: '{{%s | pad %d}}'}", r.Source.Name, field, short.Digits)
+		setting = fmt.Sprintf("'{{%s | pad %d}}'", field, short.Digits)
 	}
-	r.warn(Row{Line: short.Line, PersonKey: short.Key}, "column %s: %d numbers, this one is the first, have %d digits and almost all others %d: a spreadsheet leaves out zeros at the start; format the column as text and export it again%s", r.Source.Shown("person_id"), short.People, short.Digits-1, short.Digits, setting)
+	r.warn(Row{Line: short.Line, PersonKey: short.Key}, inColumn(r.Source.Shown("person_id"), reason.ZerosLost{Count: short.People, Digits: short.Digits - 1, Others: short.Digits, Source: r.Source.Name, Setting: setting}))
 	return nil
 }

@@ -87,12 +87,11 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 		return false
 	}
 	column := r.Source.Shown("start_date")
-	const what = "column %s: it moves the start of an employment that runs into the future, which would end the access it gives until then: the employment stays as it is; of a renewal keep the start, or give it an employment_id of its own beside the one that runs, "
 	if r.Export.BadEmployments[row.EmploymentKey] {
 		return true // another row of it is reported already
 	}
 	if !r.Export.Partial {
-		r.problem(row, what+"or release what is held to take the new start", column)
+		r.problem(row, inColumn(column, reason.StartMoved{}))
 		r.Export.BadEmployments[row.EmploymentKey] = true
 		delete(r.hashes, row.EmploymentKey) // the next import compares it again
 		r.postponed = append(r.postponed, s.Person.ID)
@@ -115,9 +114,9 @@ func (r *run) postpones(s *PersonRows, row Row) bool {
 		r.starts.taken = append(r.starts.taken, running.ID)
 		return false
 	case decision != nil:
-		say(last, what+"as the new start was rejected (hold %s)", column, digest)
+		say(last, inColumn(column, reason.StartMoved{Hold: string(digest), Rejected: true}))
 	default:
-		say(last, what+"or take the new start with behov hold release %s and import the row again", column, digest)
+		say(last, inColumn(column, reason.StartMoved{Hold: string(digest)}))
 		if r.starts.raised == nil {
 			r.starts.raised = map[identity.EmploymentID]store.Hold{}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -90,16 +91,13 @@ func (r *run) reportTruncation(ending int) {
 	if !r.cut {
 		return
 	}
-	text := fmt.Sprintf("the last export ended with a row of totals that hr.sources.%s.skip names, and this one has none: the file may be cut off", r.Source.Name)
 	if r.endingsReleased {
 		return
 	}
 	if ending > 0 {
 		r.Export.Filled[totalsKey] = 1
-		text += ", and no employment ends by it; export it again"
 	} else {
 		r.cut = false
-		text += "; every employment that runs is in it"
 	}
-	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Text: text})
+	r.Export.Problems = append(r.Export.Problems, diagnostic.Problem{File: r.Name, Sheet: r.Export.Sheet, Warning: true, Reason: reason.Of(reason.MayBeTruncated{Source: r.Source.Name, Complete: ending == 0})})
 }

@@ -39,7 +39,7 @@ func TestFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 	const all = "1 Åsa E1 school; 1 Åsa E2 library; 2 Bo E3 library"
 	for _, text := range []string{withoutBo, strings.Replace(withoutBo, ",100,", ",50,", 1)} {
 		r := f.imported(text, s)
-		if r.EndingsHeld == nil || !r.EndingsWait || f.state() != all || len(r.Problems) != 1 || !r.Problems[0].Warning || !strings.Contains(r.Problems[0].Text, "the file may be cut off, and no employment ends by it") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "row of totals") {
+		if r.EndingsHeld == nil || !r.EndingsWait || f.state() != all || len(r.Problems) != 1 || !r.Problems[0].Warning || !strings.Contains(testenv.ProblemText(r.Problems[0]), "the file may be cut off, and no employment ends by it") || !strings.Contains(testenv.Words(r.EndingsHeld.Why), "row of totals") {
 			t.Fatalf("%+v, %s", r, f.state())
 		}
 	}
@@ -54,7 +54,7 @@ func TestFileWithoutItsRowOfTotalsEndsNothing(t *testing.T) {
 	}
 	f = newFixture(t)
 	f.imported(twoPeople+totals, s)
-	if r := f.imported(strings.Replace(twoPeople, ",100,", ",50,", 1), s); r.EndingsHeld != nil || r.EndingsWait || r.Warnings != 1 || !strings.Contains(r.Problems[0].Text, "every employment that runs is in it") {
+	if r := f.imported(strings.Replace(twoPeople, ",100,", ",50,", 1), s); r.EndingsHeld != nil || r.EndingsWait || r.Warnings != 1 || !strings.Contains(testenv.ProblemText(r.Problems[0]), "every active employment is in it") {
 		t.Errorf("everybody is there: %+v", r)
 	}
 	if r := f.imported(withoutBo, s); r.EndingsHeld != nil || len(r.Problems) > 0 {
@@ -78,12 +78,12 @@ func TestRowOfTotalsNamesTheSettingThatSkipsIt(t *testing.T) {
 		",,,, grand total ,,3,,,\n": "skip: {column: unit, values: [grand total]}",
 	} {
 		export, err := hr.Read("hr.csv", []byte(twoPeople+row), detecting, nil, units(t), today)
-		if err != nil || len(export.Problems) != 1 || !strings.Contains(export.Problems[0].Text, want) {
+		if err != nil || len(export.Problems) != 1 || !strings.Contains(testenv.ProblemText(export.Problems[0]), want) {
 			t.Errorf("%q: %+v, %v", row, export.Problems, err)
 		}
 	}
 	export, err := hr.Read("hr.csv", []byte(twoPeople+"x,,Total,Eva,school,1,100,2020-01-01,,no\n"), detecting, nil, units(t), today)
-	if err != nil || len(export.Problems) != 1 || strings.Contains(export.Problems[0].Text, "skip:") {
+	if err != nil || len(export.Problems) != 1 || strings.Contains(testenv.ProblemText(export.Problems[0]), "skip:") {
 		t.Errorf("a person with that name: %+v, %v", export.Problems, err)
 	}
 }

@@ -10,19 +10,20 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // sortableStamp converts an instant or a sequence number into a sortable form.
-func sortableStamp(v string) (string, error) {
+func sortableStamp(v string) (stamp string, ok bool) {
 	if n, err := strconv.ParseUint(v, 10, 63); err == nil {
-		return fmt.Sprintf("n%020d", n), nil
+		return fmt.Sprintf("n%020d", n), true
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", time.DateOnly} {
 		if t, err := time.Parse(layout, v); err == nil {
-			return t.UTC().Format("t20060102150405.000000000"), nil
+			return t.UTC().Format("t20060102150405.000000000"), true
 		}
 	}
-	return "", errors.New("it is neither an instant, as 2026-11-23T14:00:00Z, nor a whole number that grows")
+	return "", false
 }
 
 // decimal parses decimal digits, optionally with a comma or a point. The other
@@ -59,15 +60,17 @@ func isNo(v string) bool {
 
 // parseDate parses a date in the source's formats; for uneven see
 // identity.DateReader.Parse.
-func parseDate(source config.Source, v string) (d identity.Date, uneven bool, err error) {
-	d, uneven, err = source.Dates.Parse(v)
+func parseDate(source config.Source, v string) (d identity.Date, uneven bool, why reason.Reason) {
+	d, uneven, err := source.Dates.Parse(v)
 	switch {
-	case err == nil || source.SCIM: // a client has no other format to choose
-		return d, uneven, err
+	case err == nil:
+		return d, uneven, reason.Reason{}
+	case source.SCIM: // a client has no other format to choose
+		return "", false, reason.Of(reason.NotADate{Formats: source.Dates.Patterns()})
 	case errors.Is(err, identity.ErrSerialDate):
-		return "", false, fmt.Errorf("%w: format the column as a date in the spreadsheet, or list EXCEL under hr.sources.%s.date_format", err, source.Name)
+		return "", false, reason.Of(reason.SerialDate{Source: source.Name})
 	}
-	return "", false, fmt.Errorf("%w: hr.sources.%s.date_format says how yours are written", err, source.Name)
+	return "", false, reason.Of(reason.NotADate{Formats: source.Dates.Patterns(), Source: source.Name})
 }
 
 // unevenDates are the rows in which a column has a time of day other than
@@ -87,7 +90,7 @@ func (p *parser) uneven(line int, column string) {
 func (p *parser) warnUneven() {
 	for _, column := range config.Canonical {
 		if u := p.unevens[column]; u != nil {
-			p.warn(u.line, "", "column %s: the time of day is not midnight (in %d rows, this one is the first), and the day is that in the organisation's time zone: check that it is the intended day, or export dates, or instants at midnight", defaultString(p.names[column], column), u.rows)
+			p.warn(u.line, "", inColumn(defaultString(p.names[column], column), reason.TimeNotMidnight{Rows: u.rows}))
 		}
 	}
 }
@@ -119,7 +122,7 @@ func (p *parser) leaveOutFractions() {
 			if !r.percentShare {
 				continue
 			}
-			p.warnAt(r.Line, r.shareColumn, r.PersonKey, "", "column %s: it is between 0 and 1, and other rows have percent: it looks like a share of one (0.5 for 50); an employment that is known keeps the percent it has, a new one gets what stands there: correct it in HR, or write it with a percent sign if it is meant", shown)
+			p.warnAt(r.Line, r.shareColumn, r.PersonKey, "", inColumn(shown, reason.ShareAmongPercent{}))
 		}
 		return
 	}
@@ -139,7 +142,7 @@ func (p *parser) leaveOutFractions() {
 	if i, ok := p.columns["employment_percent"]; ok && p.sheet.Tab() != "" {
 		column = p.sheet.Column(i)
 	}
-	p.problem(p.fractions.line, column, "", "", "column %s: no value in it is above 1, and %d are between 0 and 1 (this line has the first): they look like shares of one, and 1 would be read as 1 percent; the %d rows that have a value there are left out, and whoever they are about stays as they are: export percent, as 25 for 0.25, or give the cells a percent format", shown, p.fractions.rows, n)
+	p.problem(p.fractions.line, column, "", "", inColumn(shown, reason.SharesForPercent{Shares: p.fractions.rows, Rows: n}))
 }
 
 func columnsOf(m map[string]int) []int {

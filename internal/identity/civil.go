@@ -79,8 +79,8 @@ func NewDateReader(patterns []string, zone *time.Location) (DateReader, error) {
 	return r, nil
 }
 
-// patterns returns the patterns of the dates.
-func (r DateReader) patterns() []string {
+// Patterns returns the patterns of the dates.
+func (r DateReader) Patterns() []string {
 	if len(r.formats) == 0 {
 		return []string{isoPattern}
 	}
@@ -131,7 +131,7 @@ func (r DateReader) Parse(s string) (d Date, uneven bool, err error) {
 	if serial.MatchString(s) {
 		return "", false, fmt.Errorf("%w", ErrSerialDate)
 	}
-	return "", false, fmt.Errorf("it is not a date in the format %s", strings.Join(r.patterns(), " or "))
+	return "", false, fmt.Errorf("it is not a date in the format %s", strings.Join(r.Patterns(), " or "))
 }
 
 // parse parses a text; zoned reports whether it has a zone, and so is an instant.

@@ -311,7 +311,9 @@ func (h *fixture) export(text string) {
 // an operator does who knows that HR is right. It reports whether it did.
 func releaseEmptied(t *testing.T, e *reconcile.Engine, r *hr.Report) bool {
 	t.Helper()
-	emptied := func(p diagnostic.Problem) bool { return p.Warning && strings.Contains(p.Text, ": it is empty") }
+	emptied := func(p diagnostic.Problem) bool {
+		return p.Warning && strings.Contains(testenv.ProblemText(p), ": it is empty")
+	}
 	if r.EndingsHeld == nil || slices.ContainsFunc(r.Problems, func(p diagnostic.Problem) bool { return !emptied(p) }) {
 		return false
 	}

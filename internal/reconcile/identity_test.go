@@ -196,7 +196,7 @@ func TestAnErasedPersonStaysErased(t *testing.T) {
 	// Employed again. Another leaves, and that is not held back.
 	again := []string{boss, left, "1 E10 start_date=2027-01-01" + number, "2 E2"}
 	report = r.says("hr", again...)
-	if r.known("1") || len(report.Problems) != 1 || report.Problems[0].Line != 4 || !strings.Contains(report.Problems[0].Text, "behov people readmit hr/PERSON_ID") || report.EndingsWait || report.Erased != 1 {
+	if r.known("1") || len(report.Problems) != 1 || report.Problems[0].Line != 4 || !strings.Contains(testenv.ProblemText(report.Problems[0]), "behov people readmit hr/PERSON_ID") || report.EndingsWait || report.Erased != 1 {
 		t.Errorf("employed again: %+v", report)
 	}
 	r.expect("3", identity.Ended, "").expect("2", identity.Working, atSchool)

@@ -272,7 +272,7 @@ func TestACancelledHireInABadRowIsNotLetIn(t *testing.T) {
 func TestAnEndLongBeforeTheStartOfARunningEmploymentTakesNothing(t *testing.T) {
 	r := newReality(t, "").HR(boss, "1 E1").expect("1", identity.Working, atSchool)
 	report := r.says("hr", boss, "1 E1 end_date=2019-01-01")
-	if len(report.Problems) != 1 || report.Problems[0].Warning || !strings.Contains(report.Problems[0].Error(), "column end_date: it is before the start") {
+	if len(report.Problems) != 1 || report.Problems[0].Warning || !strings.Contains(testenv.ErrorText(report.Problems[0]), "column end_date: it is before the start") {
 		t.Errorf("problems: %v", report.Problems)
 	}
 	r.expect("1", identity.Working, atSchool)
@@ -730,7 +730,7 @@ func TestALegalHoldStopsDeletionAndErasure(t *testing.T) {
 	// Erased means that a later export with the person is a question, and then makes a
 	// new person.
 	again := []string{boss, "1 E1 end_date=2026-06-01", "2 E2 start_date=2026-12-19"}
-	if report := r.says("hr", again...); len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Text, "people readmit") {
+	if report := r.says("hr", again...); len(report.Problems) != 1 || !strings.Contains(testenv.ProblemText(report.Problems[0]), "people readmit") {
 		t.Errorf("problems: %v", report.Problems)
 	}
 	if _, err := r.govern().Readmit(t.Context(), identity.SourceKey{Source: "hr", Key: "2"}, by(r.id("9")), "employed again"); err != nil {

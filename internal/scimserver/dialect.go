@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
 )
@@ -130,8 +131,7 @@ func (u *users) recordLostDeactivation(r *http.Request, answer *buffered, hash s
 	}
 	var said struct{ ScimType, Detail string }
 	_ = json.Unmarshal(answer.body.Bytes(), &said) // missing fields are left out
-	why := diagnostic.Problem{File: "SCIM", Text: fmt.Sprintf("user %s: the request to deactivate them was refused (%s), and they stay active: correct the request and send it again, or end the employment in HR",
-		id, first(said.Detail, said.ScimType, http.StatusText(answer.status)))}
+	why := diagnostic.Problem{File: "SCIM", Reason: reason.Of(reason.DeactivationRefused{User: id, Detail: first(said.Detail, said.ScimType, http.StatusText(answer.status))})}
 	if err := u.im.Refuse(r.Context(), u.source, "SCIM", hash, why); err != nil {
 		u.log.Error("a request to deactivate a user was refused, and that could not be recorded", "source", u.source.Name)
 	}

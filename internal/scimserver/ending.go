@@ -2,7 +2,6 @@ package scimserver
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -39,8 +39,8 @@ func (u *users) storeDeactivated(r *http.Request, kept store.SCIMResource, d doc
 	base.Attributes["active"] = false
 	base.Ended = u.lastActiveDay(base)
 	for _, less := range []document{u.acceptable(r, kept.Key, base, d), base} {
-		ignored := strings.Join(differingAttributes(less.Attributes, d.Attributes), ", ")
-		warning := diagnostic.Problem{File: "SCIM", Warning: true, Text: fmt.Sprintf("user %s was deactivated, and what the request says of %s was ignored (%s): send it again, corrected, if it is needed", kept.ID, ignored, refused.Detail)}
+		ignored := differingAttributes(less.Attributes, d.Attributes)
+		warning := diagnostic.Problem{File: "SCIM", Warning: true, Reason: reason.Of(reason.ValuesIgnored{User: kept.ID, Attributes: ignored, Detail: refused.Detail})}
 		if resource, lessErr := u.storeUser(r, kept, less, warning); lessErr == nil {
 			u.log.Warn("a user was deactivated, and other values of the request were ignored, as they cannot be taken", "source", u.source.Name, "user", kept.ID, "attributes", ignored)
 			return resource, nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/behov/behov/internal/config"
@@ -15,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/scimtype"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
 )
 
 // fields converts a user into a row of an HR export, which is then read and
@@ -148,12 +150,21 @@ func (u *users) deliver(r *http.Request, fields map[string]string, warnings []di
 	return nil
 }
 
+// words words problems for clients, which are programs: in English.
+var words = sync.OnceValue(func() *wording.Printer {
+	p, err := wording.New(wording.Reader{Language: wording.English})
+	if err != nil { // the sentences are built in: package wording's tests read them
+		panic(err)
+	}
+	return p
+})
+
 // problemText returns the text of an export's problems, without warnings.
 func problemText(export *hr.Export) string {
 	var all []string
 	for _, p := range export.Problems {
 		if !p.Warning {
-			all = append(all, p.Text)
+			all = append(all, words().Reason(p.Reason))
 		}
 	}
 	return strings.Join(all, "; ")

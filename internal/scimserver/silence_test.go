@@ -244,7 +244,7 @@ func TestRefusedDeactivationIsRecorded(t *testing.T) {
 			if told := all[0].Status == "refused"; told != c.told {
 				t.Errorf("the newest import is %+v", all[0])
 			}
-			if c.told && (!strings.Contains(all[0].Problems, id) || !strings.Contains(all[0].Problems, "stay active") || strings.Contains(all[0].Problems, "Ek")) {
+			if c.told && (!strings.Contains(all[0].Problems, id) || !strings.Contains(all[0].Problems, "deactivation-refused") || strings.Contains(all[0].Problems, "Ek")) {
 				t.Errorf("it says %s", all[0].Problems)
 			}
 		})
@@ -292,7 +292,7 @@ func TestBadValueDoesNotDelayADeactivation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(all[0].Problems, c.ignored) || !strings.Contains(all[0].Problems, "was deactivated") {
+			if !strings.Contains(all[0].Problems, c.ignored) || !strings.Contains(all[0].Problems, "values-ignored") {
 				t.Errorf("the import says %s", all[0].Problems)
 			}
 			if log := s.logged(); !strings.Contains(log, c.ignored) || !strings.Contains(log, id) || strings.Contains(log, "Ek") {

@@ -279,8 +279,8 @@ func (s handler) Pull(ctx context.Context, job queue.Pull) error {
 	}
 	for _, r := range reports {
 		switch {
-		case r.Refused != "":
-			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", r.Refused)
+		case r.Refused != nil:
+			s.Log.Error("an import was refused", "source", r.Source, "name", r.Name, "why", logWords().Problem(*r.Refused))
 		case r.EndingsHeld != nil:
 			s.Log.Warn("the endings of an import are held", "source", r.Source, "name", r.Name, "hold", r.EndingsHeld.Digest, "why", logWords().Reason(r.EndingsHeld.Why))
 		case len(r.StartsHeld) > 0:

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/behov/behov/internal/reason"
 )
 
 // errorText is what a spreadsheet shows where a formula has no value: #REF!,
@@ -18,37 +20,36 @@ import (
 var errorText = regexp.MustCompile(`^(#N/A|#NV|#I/T|#N/D|#\p{Lu}[\p{Lu}0/_]{0,20}[!?]|Err:[0-9]{3})$`)
 
 // WithoutValue returns why a field of the last record has no value although its
-// cell is not empty; empty where it has one.
-func WithoutValue(s Sheet, field int, text string) string {
-	if t, ok := s.(*table); ok && t.faults[field] != "" {
+// cell is not empty; no reason where it has one.
+func WithoutValue(s Sheet, field int, text string) reason.Reason {
+	if t, ok := s.(*table); ok && !t.faults[field].IsZero() {
 		return t.faults[field]
 	}
 	// Every field of a file is checked here, and few begin with it.
 	if text = strings.TrimSpace(text); len(text) < 50 && (strings.HasPrefix(text, "#") || strings.HasPrefix(text, "Err:")) && errorText.MatchString(text) {
 		return isErrorText(text)
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // uncalculated is the text of a cell whose formula has no cached value: the cell
 // is not empty.
 const uncalculated = "="
 
-const (
-	noValue = "it is a formula whose value is not in the file: open and save the file in Excel, or export values"
-	covered = "the cell is merged with another one, and has no value of its own: take the merging back, and write the value into each row"
+var (
+	noValue = reason.Of(reason.FormulaWithoutValue{})
+	covered = reason.Of(reason.CellMerged{})
 )
 
 // isErrorText returns why a text that a spreadsheet shows in place of a value is
 // none.
-func isErrorText(text string) string {
-	return "the cell shows the error " + text + ": correct the formula, or what it reads"
-}
+func isErrorText(text string) reason.Reason { return reason.Of(reason.CellError{Shows: text}) }
 
 // oddCell is a cell whose content the library returns incompletely.
 type oddCell struct {
 	row, column int
-	text, why   string
+	text        string
+	why         reason.Reason
 }
 
 // merge is a range of merged cells, from 1.
@@ -166,7 +167,7 @@ type cellXML struct {
 }
 
 // odd returns the content of a cell where the library returns another one.
-func (c *cellXML) odd() (text, why string, is bool) {
+func (c *cellXML) odd() (text string, why reason.Reason, is bool) {
 	v := string(bytes.TrimSpace(c.v))
 	switch {
 	case c.kind == "e":
@@ -177,12 +178,12 @@ func (c *cellXML) odd() (text, why string, is bool) {
 	case c.formula && (!c.hasValue || v == "" && c.kind != "str"): // an empty text is a value
 		return uncalculated, noValue, true
 	case c.kind != "" && c.kind != "n" || v == "" || c.number.asShown:
-		return "", "", false
+		return "", reason.Reason{}, false
 	case !c.number.percent && c.number.zeros == 0 && len(v) <= 15 && !strings.ContainsAny(v, "eE"):
-		return "", "", false // unchanged, as most are
+		return "", reason.Reason{}, false // unchanged, as most are
 	}
 	text, ok := c.number.show(v)
-	return text, "", ok
+	return text, reason.Reason{}, ok
 }
 
 // show writes a number in full, with what its format adds to it.
@@ -263,7 +264,7 @@ type cellsAt struct {
 
 // row replaces the fields of a row that are odd cells, and returns why fields
 // have no value. The caller passes rows in their order.
-func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) {
+func (c *cellsAt) row(n int, fields []string) ([]string, map[int]reason.Reason, error) {
 	for len(c.merges) > 0 && c.merges[0].row <= n {
 		c.active, c.merges = append(c.active, c.merges[0]), c.merges[1:]
 	}
@@ -271,10 +272,10 @@ func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) 
 	if len(c.active) > mostColumns {
 		return nil, nil, errors.New("merged cells overlap each other")
 	}
-	var faults map[int]string
-	fault := func(field int, why string) {
+	var faults map[int]reason.Reason
+	fault := func(field int, why reason.Reason) {
 		if faults == nil {
-			faults = map[int]string{}
+			faults = map[int]reason.Reason{}
 		}
 		faults[field] = why
 	}
@@ -293,7 +294,7 @@ func (c *cellsAt) row(n int, fields []string) ([]string, map[int]string, error) 
 		for len(fields) < o.column {
 			fields = append(fields, "")
 		}
-		if fields[o.column-1] = o.text; o.why != "" {
+		if fields[o.column-1] = o.text; !o.why.IsZero() {
 			fault(o.column-1, o.why)
 		}
 	}

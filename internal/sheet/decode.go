@@ -2,7 +2,6 @@ package sheet
 
 import (
 	"bytes"
-	"fmt"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // encodings are those that a configuration can name.
@@ -34,7 +34,7 @@ func (l Layout) decode(file string, content []byte) ([]byte, *diagnostic.Problem
 	if e := encodings[name]; e != nil {
 		text, err := e.NewDecoder().Bytes(content)
 		if err != nil {
-			return nil, nil, diagnostic.Problem{File: file, Text: "the file is not " + name + ": correct " + l.Setting + ".encoding"}
+			return nil, nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.NotEncoding{Encoding: name, Setting: l.Setting})}
 		}
 		return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil, nil
 	}
@@ -46,26 +46,26 @@ func (l Layout) decode(file string, content []byte) ([]byte, *diagnostic.Problem
 	line, ok := firstNotUTF8(content)
 	switch {
 	case bytes.IndexByte(content, 0) >= 0 && !isText(content):
-		return nil, nil, diagnostic.Problem{File: file, Text: "the file has NUL bytes in it: it is no text, or it is UTF-16 without a mark, and then set " + l.Setting + ".encoding to utf-16le or utf-16be"}
+		return nil, nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.NoText{Setting: l.Setting})}
 	case ok:
 		return content, nil, nil
 	case name == "utf-8" && l.Setting == "":
-		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is not UTF-8: save it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Reason: reason.Of(reason.NotUTF8{})}
 	}
 	letters, broken := tally(content)
 	switch {
 	case marked || broken <= letters || letters == 0 && onlyCut(content):
-		return content, &diagnostic.Problem{File: file, Line: line, Warning: true, Text: fmt.Sprintf("the file is UTF-8 but for %d bytes, the first of them on this line: the rows that need them are left out; correct them in HR, or export the file again", broken)}, nil
+		return content, &diagnostic.Problem{File: file, Line: line, Warning: true, Reason: reason.Of(reason.AlmostUTF8{Count: broken})}, nil
 	case name == "utf-8":
-		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is not UTF-8: set " + l.Setting + ".encoding to iso-8859-1 or windows-1252, or export it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Reason: reason.Of(reason.NotUTF8{Setting: l.Setting})}
 	case letters*20 > broken:
-		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is partly UTF-8 and partly not: export it as UTF-8, or set " + l.Setting + ".encoding"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Reason: reason.Of(reason.PartlyUTF8{Setting: l.Setting})}
 	}
 	text, err := charmap.Windows1252.NewDecoder().Bytes(content)
 	if err != nil || bytes.ContainsRune(text, utf8.RuneError) {
-		return nil, nil, diagnostic.Problem{File: file, Line: line, Text: "the file is neither UTF-8 nor windows-1252: set " + l.Setting + ".encoding, or export it as UTF-8"}
+		return nil, nil, diagnostic.Problem{File: file, Line: line, Reason: reason.Of(reason.NoKnownEncoding{Setting: l.Setting})}
 	}
-	return text, &diagnostic.Problem{File: file, Line: line, Warning: true, Text: "the file is not UTF-8 and was read as windows-1252: are the names right? Set " + l.Setting + ".encoding to say so, or export it as UTF-8"}, nil
+	return text, &diagnostic.Problem{File: file, Line: line, Warning: true, Reason: reason.Of(reason.ReadAsWindows1252{Setting: l.Setting})}, nil
 }
 
 // isText reports whether at most one byte in 20 is a control character other

@@ -12,6 +12,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // openExcel opens an Excel workbook. Texts are unchanged, dates are in the form
@@ -147,7 +148,7 @@ type excelRows struct {
 	cells     cellsAt
 }
 
-func (e *excelRows) next() (fields []string, row int, faults map[int]string, err error) {
+func (e *excelRows) next() (fields []string, row int, faults map[int]reason.Reason, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			fields, err = nil, broken(e.file, e.tab, errors.New("a cell is none that a program wrote"))
@@ -162,7 +163,7 @@ func (e *excelRows) next() (fields []string, row int, faults map[int]string, err
 	e.row++
 	fields, err = e.r.Columns()
 	if err != nil {
-		return nil, e.row, nil, diagnostic.Problem{File: e.file, Sheet: e.tab, Line: e.row, Text: "the row cannot be read, and nothing of the workbook was"}
+		return nil, e.row, nil, diagnostic.Problem{File: e.file, Sheet: e.tab, Line: e.row, Reason: reason.Of(reason.SheetRowUnreadable{})}
 	}
 	for i, v := range fields {
 		fields[i] = strings.TrimSuffix(v, midnight)

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // position is the position of a column in each line: characters from-to, from 1.
@@ -51,10 +52,10 @@ func newFixed(file string, text []byte, l Layout) (*fixed, error) {
 		}
 	}
 	if len(s.names) == 0 {
-		return nil, diagnostic.Problem{File: file, Text: "no column has a position: write them under " + l.setting("columns") + ", as person_id: 1-10"}
+		return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.NoPosition{Setting: l.setting("columns")})}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, diagnostic.Problem{File: file, Text: "the file is empty: an export has a line for each employment"}
+		return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.FileEmpty{})}
 	}
 	s.fields = make([]string, len(s.names))
 	return s, nil

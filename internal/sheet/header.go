@@ -14,6 +14,7 @@ import (
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // mostBefore is how many lines at the top are searched for the header.
@@ -131,14 +132,14 @@ func split(line []byte, comma rune) []string {
 type rows interface {
 	// next returns the next row, its number from 1, and why fields have no value.
 	// io.EOF is the end; any other error concerns the whole file.
-	next() (fields []string, row int, faults map[int]string, err error)
+	next() (fields []string, row int, faults map[int]reason.Reason, err error)
 }
 
 // tableRow is a row that was read to find the header.
 type tableRow struct {
 	fields []string
 	row    int
-	faults map[int]string
+	faults map[int]reason.Reason
 }
 
 // table is a sheet of a workbook.
@@ -149,7 +150,7 @@ type table struct {
 	score     int // how many of the names the header has
 	ahead     []tableRow
 	rows      rows
-	faults    map[int]string // of the last row
+	faults    map[int]reason.Reason // of the last row
 	cells     int
 	ended     bool
 }
@@ -247,14 +248,14 @@ func (t *table) read() ([]string, int, error) {
 	return fields, row, nil
 }
 
-func (t *table) problem(row int, text string) diagnostic.Problem {
-	return diagnostic.Problem{File: t.file, Sheet: t.tab, Line: row, Text: text}
+func (t *table) problem(row int, why reason.Reason) diagnostic.Problem {
+	return diagnostic.Problem{File: t.file, Sheet: t.tab, Line: row, Reason: why}
 }
 
 // Header implements Sheet.
 func (t *table) Header() ([]string, error) {
 	if t.headerRow == 0 {
-		return nil, t.problem(0, "the sheet is empty, or has no row where the names of the columns should be: an export has a row of names and a row for each employment")
+		return nil, t.problem(0, reason.Of(reason.SheetEmpty{}))
 	}
 	return t.header, nil
 }

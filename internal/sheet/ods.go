@@ -5,12 +5,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // openODS opens a LibreOffice workbook (OASIS OpenDocument 1.3, part 3, 9).
@@ -113,7 +113,7 @@ type odsRows struct {
 	row       int
 	again     int // remaining repetitions of the last row
 	fields    []string
-	faults    map[int]string
+	faults    map[int]reason.Reason
 	ended     bool
 }
 
@@ -134,7 +134,7 @@ func newODSRows(file, tab string, z *zip.Reader) (*odsRows, error) {
 	}
 }
 
-func (o *odsRows) next() ([]string, int, map[int]string, error) {
+func (o *odsRows) next() ([]string, int, map[int]reason.Reason, error) {
 	if o.again > 0 {
 		o.again--
 		o.row++
@@ -159,7 +159,7 @@ func (o *odsRows) next() ([]string, int, map[int]string, error) {
 				continue
 			}
 			if n > mostAlike {
-				return nil, o.row + 1, nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: fmt.Sprintf("the row is there more than %d times, one after the other: an export has a row for each employment; delete the rows that are filled by mistake", mostAlike)}
+				return nil, o.row + 1, nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Reason: reason.Of(reason.RowRepeated{Most: mostAlike})}
 			}
 			o.again = n - 1
 			o.row++
@@ -176,9 +176,9 @@ func (o *odsRows) cells() ([]string, error) {
 	var fields []string
 	empty := 0
 	o.faults = nil
-	fault := func(from, n int, why string) {
+	fault := func(from, n int, why reason.Reason) {
 		if o.faults == nil {
-			o.faults = map[int]string{}
+			o.faults = map[int]reason.Reason{}
 		}
 		for i := from; i < min(from+n, mostColumns); i++ {
 			o.faults[i] = why
@@ -205,7 +205,7 @@ func (o *odsRows) cells() ([]string, error) {
 			if e.Name.Local == "covered-table-cell" {
 				text, why = "", covered // its earlier content is not shown
 			}
-			if why != "" {
+			if !why.IsZero() {
 				fault(len(fields)+empty, n, why)
 			}
 			if text == "" {
@@ -213,7 +213,7 @@ func (o *odsRows) cells() ([]string, error) {
 				continue
 			}
 			if len(fields)+empty+n > mostColumns {
-				return nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Text: tooManyColumns(len(fields) + empty + n)}
+				return nil, diagnostic.Problem{File: o.file, Sheet: o.tab, Line: o.row + 1, Reason: tooManyColumns(len(fields) + empty + n)}
 			}
 			for ; empty > 0; empty-- {
 				fields = append(fields, "")
@@ -230,13 +230,13 @@ func (o *odsRows) cells() ([]string, error) {
 // cell returns the text of a cell; for a date, a number or a boolean its value,
 // as the display depends on format and language. For a cell without a value it
 // returns why.
-func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
+func (o *odsRows) cell(start xml.StartElement) (text string, why reason.Reason, err error) {
 	var b strings.Builder
 	deep, paragraphs, note := 1, 0, 0
 	for deep > 0 {
 		token, err := o.d.Token()
 		if err != nil {
-			return "", "", broken(o.file, o.tab, errors.New("its XML is broken"))
+			return "", reason.Reason{}, broken(o.file, o.tab, errors.New("its XML is broken"))
 		}
 		switch e := token.(type) {
 		case xml.StartElement:
@@ -285,19 +285,19 @@ func (o *odsRows) cell(start xml.StartElement) (text, why string, err error) {
 		}
 	case "date":
 		day := attribute(start, "date-value")
-		return strings.TrimSuffix(strings.Replace(day, "T", " ", 1), midnight), "", nil
+		return strings.TrimSuffix(strings.Replace(day, "T", " ", 1), midnight), reason.Reason{}, nil
 	case "boolean":
-		return attribute(start, "boolean-value"), "", nil
+		return attribute(start, "boolean-value"), reason.Reason{}, nil
 	case "percentage":
 		if full, ok := (numberKind{percent: true}).show(value); ok {
-			return full, "", nil
+			return full, reason.Reason{}, nil
 		}
 	case "float", "currency":
 		if full, ok := (numberKind{zeros: zerosOf(text)}).show(value); ok {
-			return full, "", nil
+			return full, reason.Reason{}, nil
 		}
 	}
-	return text, "", nil
+	return text, reason.Reason{}, nil
 }
 
 // zerosOf returns the number of digits of an integer that is shown with leading

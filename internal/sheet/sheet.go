@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // Sheet is the common interface of all formats: column names, and records with a
@@ -52,17 +53,17 @@ const (
 	mostDeep, mostName = 8, 1000
 )
 
-func tooManyColumns(n int) string {
-	return fmt.Sprintf("there are %d columns or more, and at most %d are read: is the delimiter right?", n, mostColumns)
+func tooManyColumns(n int) reason.Reason {
+	return reason.Of(reason.TooManyColumns{Columns: n, Most: mostColumns})
 }
 
 // RecordError is a record that cannot be read at all.
 type RecordError struct {
 	Line, Column int
-	Text         string
+	Reason       reason.Reason
 }
 
-func (e *RecordError) Error() string { return e.Text }
+func (e *RecordError) Error() string { return e.Reason.JSON() }
 
 // Layout describes the format of a file. Empty fields are detected.
 type Layout struct {
@@ -96,9 +97,9 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *diagnostic.P
 	case kind == "ods" && (l.Format == "" || l.Format == kind):
 		return openODS(file, content, l)
 	case kind != "":
-		return nil, nil, diagnostic.Problem{File: file, Text: l.notPacked(kind)}
+		return nil, nil, diagnostic.Problem{File: file, Reason: l.notPacked(kind)}
 	case l.Format == "xlsx" || l.Format == "ods":
-		return nil, nil, diagnostic.Problem{File: file, Text: "it is no workbook, as " + l.setting("format") + " says"}
+		return nil, nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.NoWorkbook{Setting: l.setting("format")})}
 	case l.Format == "xml":
 		s, err = openXML(file, content, l)
 		return s, nil, err
@@ -122,7 +123,7 @@ func Open(file string, content []byte, l Layout) (s Sheet, warning *diagnostic.P
 		s, err := newFixed(file, text, l)
 		return s, warning, err
 	case "html":
-		return nil, nil, diagnostic.Problem{File: file, Text: "it is a web page or XML, and no export: was there something wrong when it was fetched? Of an export in XML say so: " + l.setting("format") + ": xml"}
+		return nil, nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.WebPage{Setting: l.setting("format")})}
 	}
 	return newCSV(file, text, l), warning, nil
 }
@@ -211,18 +212,18 @@ func (s *csvSheet) Header() ([]string, error) {
 	header, err := s.r.Read()
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, diagnostic.Problem{File: s.file, Text: "the file is empty: an export has a line of column names and a row for each employment"}
+		return nil, diagnostic.Problem{File: s.file, Reason: reason.Of(reason.FileEmpty{Names: true})}
 	case err != nil:
 		var pe *csv.ParseError
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		return nil, diagnostic.Problem{File: s.file, Line: s.header, Text: "the line of column names cannot be read: " + err.Error()}
+		return nil, diagnostic.Problem{File: s.file, Line: s.header, Reason: reason.Of(reason.NamesUnreadable{Detail: err.Error()})}
 	}
 	line, _ := s.r.FieldPos(0)
 	s.header = line + s.before
 	if len(header) > mostColumns {
-		return nil, diagnostic.Problem{File: s.file, Line: s.header, Text: tooManyColumns(len(header))}
+		return nil, diagnostic.Problem{File: s.file, Line: s.header, Reason: tooManyColumns(len(header))}
 	}
 	return append([]string(nil), header...), nil
 }
@@ -232,7 +233,7 @@ func (s *csvSheet) Next() ([]string, int, error) {
 	var pe *csv.ParseError
 	switch {
 	case errors.As(err, &pe):
-		return nil, 0, &RecordError{Line: pe.StartLine + s.before, Column: pe.Column, Text: pe.Err.Error()}
+		return nil, 0, &RecordError{Line: pe.StartLine + s.before, Column: pe.Column, Reason: reason.Of(reason.FileBroken{Detail: pe.Err.Error()})}
 	case err != nil:
 		return nil, 0, err
 	}
@@ -342,11 +343,11 @@ func (s *Records) set(row *namedRow, name, value string) {
 func (s *Records) add(file string, row namedRow) error {
 	if row.err != nil {
 		if s.bad++; s.bad > MostProblems {
-			return diagnostic.Problem{File: file, Line: row.line, Text: fmt.Sprintf("more than %d records cannot be read, and nothing of it was: is it an export at all?", MostProblems)}
+			return diagnostic.Problem{File: file, Line: row.line, Reason: reason.Of(reason.TooManyUnreadable{Most: MostProblems})}
 		}
 	}
 	if len(s.names) > mostColumns {
-		return diagnostic.Problem{File: file, Line: row.line, Text: tooManyColumns(len(s.names))}
+		return diagnostic.Problem{File: file, Line: row.line, Reason: tooManyColumns(len(s.names))}
 	}
 	s.rows = append(s.rows, row)
 	return nil
@@ -383,13 +384,13 @@ func (s *Records) Tab() string { return "" }
 // addJSON parses an array of objects, or an object that contains one array. A
 // truncated file adds no records.
 func (s *Records) addJSON(file string, text []byte) error {
-	problem := func(offset int64, format string, args ...any) error {
-		return diagnostic.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Text: fmt.Sprintf(format, args...)}
+	problem := func(offset int64, k reason.Kind) error {
+		return diagnostic.Problem{File: file, Line: 1 + bytes.Count(text[:min(int(offset), len(text))], []byte("\n")), Reason: reason.Of(k)}
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	if err := intoList(d); err != nil {
-		return problem(d.InputOffset(), "%v", err)
+		return problem(d.InputOffset(), reason.FileBroken{Detail: err.Error()})
 	}
 	lines := lineCounter{text: text}
 	for d.More() {
@@ -398,9 +399,9 @@ func (s *Records) addJSON(file string, text []byte) error {
 		var wrong *json.UnmarshalTypeError
 		switch err := d.Decode(&fields); {
 		case errors.As(err, &wrong):
-			row.err = &RecordError{Line: row.line, Text: "it is no object with a field for each column"}
+			row.err = &RecordError{Line: row.line, Reason: reason.Of(reason.NoObject{Fields: true})}
 		case err != nil:
-			return problem(d.InputOffset(), "the file breaks off or is no JSON after this: nothing of it was read")
+			return problem(d.InputOffset(), reason.JSONBroken{})
 		default:
 			s.flatten(&row, "", fields, mostDeep)
 		}
@@ -409,7 +410,7 @@ func (s *Records) addJSON(file string, text []byte) error {
 		}
 	}
 	if _, err := d.Token(); err != nil {
-		return problem(d.InputOffset(), "the file breaks off or is no JSON after this: nothing of it was read")
+		return problem(d.InputOffset(), reason.JSONBroken{})
 	}
 	return nil
 }
@@ -486,7 +487,7 @@ func readJSONLines(file string, text []byte) (Sheet, error) {
 		d.UseNumber()
 		var fields map[string]any
 		if err := d.Decode(&fields); err != nil || d.More() || fields == nil {
-			row.err = &RecordError{Line: n, Text: "it is no JSON object"}
+			row.err = &RecordError{Line: n, Reason: reason.Of(reason.NoObject{})}
 		} else {
 			s.flatten(&row, "", fields, mostDeep)
 		}
@@ -520,7 +521,7 @@ func (s *Records) flatten(row *namedRow, prefix string, fields map[string]any, d
 			s.set(row, prefix+name, "")
 		case map[string]any:
 			if deep == 0 || len(prefix) > mostName {
-				row.err = &RecordError{Line: row.line, Text: "there are objects in objects in it, deeper than any column is"}
+				row.err = &RecordError{Line: row.line, Reason: reason.Of(reason.NestedTooDeep{})}
 				return
 			}
 			s.flatten(row, prefix+name+".", v, deep-1)

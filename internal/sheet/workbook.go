@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // The limits of an unpacked workbook, in bytes. The ZIP format states the size of
@@ -52,14 +53,14 @@ func packed(content []byte) string {
 }
 
 // notPacked returns why a packed file is not read.
-func (l Layout) notPacked(kind string) string {
+func (l Layout) notPacked(kind string) reason.Reason {
 	switch kind {
 	case "xls":
-		return "it is a workbook in Excel's old format (.xls), or one with a password: save it as .xlsx, without a password, or as CSV"
+		return reason.Of(reason.OldExcel{})
 	case "zip":
-		return "the file has NUL bytes in it: it is a packed file, and no workbook or one that is not whole; unpack it, or export it again"
+		return reason.Of(reason.PackedFile{})
 	}
-	return "it is a workbook (" + kind + "), and " + l.setting("format") + " says " + l.Format
+	return reason.Of(reason.IsWorkbook{Is: kind, Setting: l.setting("format"), Says: l.Format})
 }
 
 // checkSizes refuses a packed file that would use too much memory.
@@ -75,7 +76,7 @@ func checkSizes(file string, z *zip.Reader) error {
 		}
 		total += f.UncompressedSize64
 		if f.UncompressedSize64 > most || total > mostUnpacked || len(z.File) > mostParts {
-			return diagnostic.Problem{File: file, Text: fmt.Sprintf("the workbook needs too much room when it is unpacked (at most %d MB, of a part that is no sheet less): is it an export at all? Export it as CSV", mostUnpacked>>20)}
+			return diagnostic.Problem{File: file, Reason: reason.Of(reason.WorkbookTooLarge{MB: mostUnpacked >> 20})}
 		}
 	}
 	return nil
@@ -83,7 +84,7 @@ func checkSizes(file string, z *zip.Reader) error {
 
 // broken returns the error for a workbook that cannot be read.
 func broken(file, tab string, why error) error {
-	return diagnostic.Problem{File: file, Sheet: tab, Text: "the workbook cannot be read, and nothing of it was: " + why.Error()}
+	return diagnostic.Problem{File: file, Sheet: tab, Reason: reason.Of(reason.WorkbookBroken{Detail: why.Error()})}
 }
 
 var errNested = errors.New("elements are nested too deep in it")
@@ -130,7 +131,7 @@ func sameName(a, b string) bool {
 // sheets that look like it and have rows.
 func pickTab(file string, names []string, l Layout, open func(name string) (*table, error)) (Sheet, *diagnostic.Problem, error) {
 	if len(names) == 0 {
-		return nil, nil, diagnostic.Problem{File: file, Text: "the workbook has no sheet"}
+		return nil, nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.WorkbookEmpty{})}
 	}
 	best, err := bestTab(file, names, l, open)
 	if err != nil {
@@ -148,7 +149,7 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 		if i >= 0 {
 			return open(names[i])
 		}
-		return nil, diagnostic.Problem{File: file, Text: fmt.Sprintf("the workbook has no sheet with the name that %s says: it has %d others (behov hr import --show-values lists them)", l.setting("sheet"), len(names)), Value: strings.Join(names, ", ")}
+		return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.SheetNotThere{Setting: l.setting("sheet"), Others: len(names)}), Value: strings.Join(names, ", ")}
 	}
 	var best *table
 	var second bool
@@ -169,7 +170,7 @@ func bestTab(file string, names []string, l Layout, open func(name string) (*tab
 		}
 	}
 	if second {
-		return nil, diagnostic.Problem{File: file, Text: fmt.Sprintf("several of the %d sheets of the workbook may be the export: name it under %s", len(names), l.setting("sheet")), Value: strings.Join(names, ", ")}
+		return nil, diagnostic.Problem{File: file, Reason: reason.Of(reason.SheetUnclear{Sheets: len(names), Setting: l.setting("sheet")}), Value: strings.Join(names, ", ")}
 	}
 	return best, nil
 }
@@ -205,7 +206,7 @@ func passedOver(file string, names []string, read *table, l Layout, open func(na
 	if len(others) == 0 {
 		return nil
 	}
-	return &diagnostic.Problem{File: file, Sheet: read.tab, Warning: true, Text: fmt.Sprintf("the sheet %s of the workbook has the same columns and is not read: put all rows into one sheet, or delete it; one source reads one sheet (%s)", strings.Join(others, ", "), l.setting("sheet"))}
+	return &diagnostic.Problem{File: file, Sheet: read.tab, Warning: true, Reason: reason.Of(reason.SheetPassedOver{Sheets: others, Setting: l.setting("sheet")})}
 }
 
 // count returns how many rows of a sheet have content.

@@ -13,6 +13,7 @@ import (
 	"github.com/antchfx/xpath"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/reason"
 )
 
 // The limits of an XML record.
@@ -43,11 +44,11 @@ var (
 // openXML reads the records of an XML file, one at a time. It resolves no
 // entities and reads nothing outside the file.
 func openXML(file string, content []byte, l Layout) (s *Records, err error) {
-	problem := func(line int, format string, args ...any) error {
-		return diagnostic.Problem{File: file, Line: line, Text: fmt.Sprintf(format, args...)}
+	problem := func(line int, k reason.Kind) error {
+		return diagnostic.Problem{File: file, Line: line, Reason: reason.Of(k)}
 	}
 	if l.Record == "" {
-		return nil, problem(0, "%s is missing: the XPath of a record, as /export/employment", l.setting("record"))
+		return nil, problem(0, reason.NoXPath{Setting: l.setting("record")})
 	}
 	if l.Encoding == "" {
 		if m := encodingOf.FindSubmatch(declaration.Find(content)); m != nil {
@@ -55,7 +56,7 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 		}
 		if l.Encoding == "us-ascii" || encodings[l.Encoding] == nil && l.Encoding != "utf-8" && l.Encoding != "" {
 			if l.Encoding != "us-ascii" {
-				return nil, problem(1, "the encoding that the file says it has is not known: set %s, or export it as UTF-8", l.setting("encoding"))
+				return nil, problem(1, reason.XMLEncodingUnknown{Setting: l.setting("encoding")})
 			}
 			l.Encoding = ""
 		}
@@ -67,24 +68,24 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 	if d := declaration.Find(text); d != nil { // the text is UTF-8 now; the number of lines is kept
 		text = append(bytes.Repeat([]byte("\n"), bytes.Count(d, []byte("\n"))), text[len(d):]...)
 	}
-	if line, err := checkXML(text); err != nil {
-		return nil, problem(line, "%v: nothing of it was read", err)
+	if line, wrong := checkXML(text); wrong != nil {
+		return nil, problem(line, wrong)
 	}
 	defer func() {
 		if recover() != nil { // the library panics
-			s, err = nil, problem(0, "a record cannot be read: are the XPaths under %s and %s right?", l.setting("record"), l.setting("columns"))
+			s, err = nil, problem(0, reason.XPathsFail{Record: l.setting("record"), Columns: l.setting("columns")})
 		}
 	}()
 	paths := make([]*xpath.Expr, len(l.Columns))
 	for i, name := range l.Columns {
 		if paths[i], err = xpath.Compile(name); err != nil {
-			return nil, problem(0, "a column's name under %s is no XPath", l.setting("columns"))
+			return nil, problem(0, reason.ColumnNoXPath{Setting: l.setting("columns")})
 		}
 	}
 	in := &lineReader{text: text}
 	stream, err := xmlquery.CreateStreamParser(in, l.Record)
 	if err != nil {
-		return nil, problem(0, "%s is no XPath: write it as /export/employment", l.setting("record"))
+		return nil, problem(0, reason.RecordNoXPath{Setting: l.setting("record")})
 	}
 	s = NewRecords()
 	for {
@@ -94,7 +95,7 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 			break
 		}
 		if err != nil {
-			return nil, problem(in.line+1, "a record, with what stands before it, is larger than %d MB or has more than %d tags: nothing of it was read", mostRecordBytes>>20, mostRecordParts)
+			return nil, problem(in.line+1, reason.XMLRecordTooLarge{MB: mostRecordBytes >> 20, Tags: mostRecordParts})
 		}
 		row := namedRow{line: in.line + 1 - lineBreaks(node)}
 		for i, name := range l.Columns {
@@ -107,18 +108,18 @@ func openXML(file string, content []byte, l Layout) (s *Records, err error) {
 		}
 	}
 	if len(s.rows) == 0 {
-		return nil, problem(0, "there is no record in it at the XPath that %s says", l.setting("record"))
+		return nil, problem(0, reason.XMLNoRecord{Setting: l.setting("record")})
 	}
 	return s, nil
 }
 
 // checkXML parses XML and refuses what the library would read without a limit.
 // The line is that of the error.
-func checkXML(text []byte) (line int, err error) {
+func checkXML(text []byte) (line int, wrong reason.Kind) {
 	d := xml.NewDecoder(bytes.NewReader(text))
-	fail := func(format string, args ...any) (int, error) {
+	fail := func(k reason.Kind) (int, reason.Kind) {
 		line, _ := d.InputPos()
-		return line, fmt.Errorf(format, args...)
+		return line, k
 	}
 	deep := 0
 	for {
@@ -127,17 +128,17 @@ func checkXML(text []byte) (line int, err error) {
 			return 0, nil
 		}
 		if err != nil {
-			return fail("the file breaks off or is no XML")
+			return fail(reason.XMLBroken{})
 		}
 		switch token.(type) {
 		case xml.StartElement:
 			if deep++; deep > mostNested {
-				return fail("elements are nested more than %d deep", mostNested)
+				return fail(reason.XMLNested{Most: mostNested})
 			}
 		case xml.EndElement:
 			deep--
 		case xml.Directive:
-			return fail("it has a document type (<!…>) in it, which is not read")
+			return fail(reason.XMLDocumentType{})
 		}
 	}
 }

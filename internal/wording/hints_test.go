@@ -18,13 +18,11 @@ var commandText = regexp.MustCompile(`\bbehov (account|apply|audit|check|connect
 // TestNoCommandsInInternalPackages: a package that pages and the API use does not tell its
 // callers what to enter in a shell: package wording adds the hint that fits the place.
 func TestNoCommandsInInternalPackages(t *testing.T) {
-	// These are read in a shell only, or still have to be given codes.
+	// These are read in a shell only.
 	allowed := map[string]string{
 		"demo":   "the demo runs in a shell",
 		"manual": "it is about commands",
 		"config": "the configuration is written by operators with a shell",
-		"hr":     "problems of HR files have no codes yet",
-		"sheet":  "problems of HR files have no codes yet",
 	}
 	used := map[string]bool{}
 	files := token.NewFileSet()

@@ -8,6 +8,7 @@ package wording
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 )
@@ -280,6 +282,40 @@ func Sentence(text string) string {
 	text = string(unicode.ToUpper(first)) + text[size:]
 	if !strings.HasSuffix(text, ".") {
 		text += "."
+	}
+	return text
+}
+
+// Problem returns the place and the sentence of a problem in a file.
+func (p *Printer) Problem(of diagnostic.Problem) string {
+	text := of.Text
+	if text == "" {
+		text = p.Reason(of.Reason)
+	}
+	if of.Warning {
+		warning, err := p.message("warning", nil, nil)
+		if err != nil {
+			warning = "warning"
+		}
+		text = warning + ": " + text
+	}
+	return of.Place() + ": " + text
+}
+
+// Error returns the text of an error, with sentences where it, or what it wraps, has a
+// reason.
+func (p *Printer) Error(err error) string {
+	text := err.Error()
+	var of diagnostic.Problem
+	if errors.As(err, &of) && !of.Reason.IsZero() {
+		return strings.Replace(text, of.Error(), p.Problem(of), 1)
+	}
+	var refused interface {
+		error
+		Because() reason.Reason
+	}
+	if errors.As(err, &refused) {
+		return strings.Replace(text, refused.Error(), p.Reason(refused.Because()), 1)
 	}
 	return text
 }
