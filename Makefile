@@ -18,10 +18,14 @@ NO_RACE       := -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc
 # paths, no symbols. The commit is in it (behov version).
 RELEASE       := CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags="-s -w"
 
-.PHONY: build release reproducible lint test test-short test-servers bench kill-long soak year
+.PHONY: build man release reproducible lint test test-short test-servers bench kill-long soak year
 
 build:
 	go build -o behov ./cmd/behov
+
+# One page for each command and each topic of the manual.
+man:
+	go run ./cmd/behov help --man man
 
 release:
 	$(RELEASE) -o behov ./cmd/behov
