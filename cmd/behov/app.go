@@ -52,6 +52,7 @@ The manual is in this program: behov help lists its topics.`,
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand())
+	a.completions(root)
 	return root
 }
 

@@ -442,7 +442,7 @@ func TestHelpTopics(t *testing.T) {
 		want []string
 	}{
 		{nil, []string{"Available Commands:", "hold ", "Topics of the manual", "first-afternoon "}},
-		{[]string{"holds"}, []string{"You want to know what behov does not do", "    behov hold list\n", "WHAT CAN GO WRONG"}},
+		{[]string{"holds"}, []string{"You want to know what behov does not do", "    $ behov hold list\n", "WHAT CAN GO WRONG"}},
 		{[]string{"hold", "release"}, []string{"behov hold release DIGEST"}},
 		{[]string{"audit"}, []string{"You want to ", "THE COMMAND BEHOV AUDIT", "Available Commands:", "who-had"}},
 	} {

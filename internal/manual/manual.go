@@ -60,18 +60,21 @@ func Find(name string) (Topic, bool) {
 	return Topic{}, false
 }
 
-// Text returns the page for a terminal: headings in capitals, code indented, tables as
-// they are written.
+// Text returns the page for a terminal: headings in capitals, code indented, commands after
+// a prompt, tables as they are written.
 func (t Topic) Text() string {
 	var b strings.Builder
-	code := false
+	code, indent := false, ""
 	for line := range strings.Lines(t.Markdown) {
 		text := strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(text, "```"):
-			code = !code
+			code, indent = !code, "    "
+			if strings.HasPrefix(text, "```sh") {
+				indent = "    $ "
+			}
 		case code && text != "":
-			b.WriteString("    " + text + "\n")
+			b.WriteString(indent + text + "\n")
 		case strings.HasPrefix(text, "<!--"):
 		case !code && strings.HasPrefix(text, "#"):
 			b.WriteString(strings.ToUpper(strings.TrimLeft(text, "# ")) + "\n")
