@@ -204,8 +204,8 @@ func wordedCommand(line string) string {
 	return strings.Join(words[:2], " ")
 }
 
-// example writes the configuration of rules/example, with the settings merged into its
-// behov.yaml, and returns its directory.
+// example writes the configuration of rules/example into a new directory, with the settings
+// merged into its behov.yaml.
 func example(t *testing.T, settings map[string]any) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -216,7 +216,15 @@ func example(t *testing.T, settings map[string]any) string {
 	if err := os.CopyFS(dir, files); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(filepath.Join(dir, config.File))
+	mergeConfig(t, dir, settings)
+	return dir
+}
+
+// mergeConfig merges settings into the behov.yaml in a directory.
+func mergeConfig(t *testing.T, dir string, settings map[string]any) {
+	t.Helper()
+	file := filepath.Join(dir, config.File)
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,10 +236,9 @@ func example(t *testing.T, settings map[string]any) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, config.File), merged, 0o600); err != nil {
+	if err := os.WriteFile(file, merged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 // merge sets values in a mapping, and below it.
@@ -391,7 +398,10 @@ func printed(line string) *regexp.Regexp {
 }
 
 // shell runs scripts in a directory, in which behov is this program.
-type shell struct{ dir, bin string }
+type shell struct {
+	dir, bin string
+	env      []string // beside this process's own
+}
 
 func newShell(t *testing.T) shell {
 	t.Helper()
@@ -422,7 +432,7 @@ func (s shell) run(t *testing.T, script string) string {
 			cmd.Env = append(cmd.Env, setting)
 		}
 	}
-	cmd.Env = append(cmd.Env, "PATH="+s.bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(append(cmd.Env, s.env...), "PATH="+s.bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, script, out)
