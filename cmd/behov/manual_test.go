@@ -63,9 +63,15 @@ func TestManualTopics(t *testing.T) {
 			if !code && !strings.HasPrefix(line, "|") && utf8.RuneCountInString(line) > manual.Width {
 				t.Errorf("%s:%d: the line has more than %d characters", topic.Name, n+1, manual.Width)
 			}
+			if word := vague.FindString(line); word != "" && !code && !strings.HasPrefix(line, ">") {
+				t.Errorf("%s:%d: %q: name the actor", topic.Name, n+1, word)
+			}
 		}
 	}
 }
+
+// vague are words that do not say who does something.
+var vague = regexp.MustCompile(`(?i)\b(somebody|nobody|whoever|someone|anew)\b`)
 
 // TestManualNamesTopics: a page that sends the reader to another names one that exists.
 func TestManualNamesTopics(t *testing.T) {
@@ -255,12 +261,20 @@ func merge(into, from map[string]any) map[string]any {
 	return into
 }
 
-// TestManualYAMLLoads: every setting that a page shows is one that behov takes, as a part of
-// the configuration that behov init writes.
+// TestManualYAMLLoads: every setting, rule and right that a page shows is one that behov
+// takes, as a part of the configuration that behov init writes.
 func TestManualYAMLLoads(t *testing.T) {
 	loaded := 0
 	for name, text := range pages(t) {
 		for _, block := range manual.Blocks(text) {
+			if file, ok := strings.CutPrefix(block.Info, "csv "); ok {
+				loaded++
+				dir := example(t, nil)
+				appendTo(t, dir, file, block.Text)
+				if _, problems := config.Load(dir); slices.ContainsFunc(problems, isError) {
+					t.Errorf("%s:%d: %v\n%s", name, block.Line, problems, block.Text)
+				}
+			}
 			if block.Info != "yaml" {
 				continue
 			}

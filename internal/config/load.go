@@ -172,7 +172,7 @@ type entitlementYAML struct {
 	Native string `yaml:"native"`
 	// Target is the target in which it is, when that is another than the system's.
 	Target string `yaml:"target"`
-	// MFA reports that nobody gets it who is not enrolled for MFA. Default: false.
+	// MFA reports that only people who are enrolled for MFA get it. Default: false.
 	MFA bool `yaml:"mfa"`
 	// Authoritative reports that who got it in the target itself, without a reason
 	// here, loses it. Default: false, which reports such access and leaves it.
