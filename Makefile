@@ -18,10 +18,14 @@ NO_RACE       := -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc
 # paths, no symbols. The commit is in it (behov version).
 RELEASE       := CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags="-s -w"
 
-.PHONY: build release reproducible lint test test-short test-servers bench kill-long soak year
+.PHONY: build man release reproducible lint test test-short test-servers bench kill-long soak year
 
 build:
 	go build -o behov ./cmd/behov
+
+# One page for each command and each topic of the manual.
+man:
+	go run ./cmd/behov help --man man
 
 release:
 	$(RELEASE) -o behov ./cmd/behov
@@ -46,7 +50,7 @@ lint:
 # What of the suites on SQLite does not run once more on PostgreSQL: it does by
 # itself, or it is about something else and takes its time.
 ON_POSTGRES   := ./internal/governance ./internal/hr ./internal/scimserver ./internal/reconcile ./cmd/behov
-ONCE          := 'Killed|Replicas|AYear|EachDirectory|FourKinds|Story|TenThousand|Readme|Planted|Notices'
+ONCE          := 'Killed|Replicas|AYear|EachDirectory|FourKinds|Story|TenThousand|Readme|Manual|Planted|Notices'
 
 # Everything, against real servers, what is about there being many at its full
 # size without the race detector, and what works on a database on both. With

@@ -39,7 +39,9 @@ func (a *app) root() *cobra.Command {
 		Short: "Give every person exactly the access their work needs, and prove it",
 		Long: `behov reads what HR knows, works out from rules which entitlements each person
 needs, brings the accounts and memberships in your directories to that state,
-and keeps an audit trail of who had access to what, when and why.`,
+and keeps an audit trail of who had access to what, when and why.
+
+The manual is in this program: behov help lists its topics.`,
 		Example: `  behov demo                      # see it work, on a made-up municipality
   behov init mykommun             # start a configuration of your own
   behov -c mykommun plan          # what would change, and why`,
@@ -50,6 +52,8 @@ and keeps an audit trail of who had access to what, when and why.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
+	root.SetHelpCommand(a.helpCommand())
+	a.completions(root)
 	return root
 }
 

@@ -40,7 +40,7 @@ also under which conditions, and which quirks of services it knows.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "as the table in the README")
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "as the table in the manual")
 	return cmd
 }
 

@@ -17,7 +17,13 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+// TestMain runs the tests, or, for tests that run a shell, the command itself.
+func TestMain(m *testing.M) {
+	if os.Getenv("BEHOV_TEST_COMMAND") != "" {
+		main()
+	}
+	os.Exit(testenv.Main(m))
+}
 
 // household is an initialised example in which commands are run in process.
 type household struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,30 +10,28 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/behov/behov/internal/manual"
 )
 
 // readmeBlocks returns the README's code blocks.
 func readmeBlocks(t *testing.T) []string {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
+	return blocksOf(pages(t)["README"])
+}
+
+// topicBlocks returns a topic's code blocks.
+func topicBlocks(t *testing.T, name string) []string {
+	t.Helper()
+	return blocksOf(pages(t)[name])
+}
+
+func blocksOf(page string) []string {
+	var all []string
+	for _, block := range manual.Blocks(page) {
+		all = append(all, block.Text)
 	}
-	var blocks []string
-	var block *strings.Builder
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		line := s.Text()
-		switch {
-		case block != nil && line == "```":
-			blocks = append(blocks, block.String())
-			block = nil
-		case block != nil:
-			block.WriteString(line + "\n")
-		case strings.HasPrefix(line, "```"):
-			block = &strings.Builder{}
-		}
-	}
-	return blocks
+	return all
 }
 
 // TestReadmeCommands runs what the README tells a stranger to run, in its own
@@ -71,33 +68,13 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeNamesRealCommands: every command in the README's table exists.
-func TestReadmeNamesRealCommands(t *testing.T) {
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := (&app{}).root()
-	found := 0
-	for piece := range strings.SplitSeq(string(b), "`") {
-		words := strings.Fields(strings.ReplaceAll(piece, "\\|", "|"))
-		if len(words) < 2 || words[0] != "behov" || strings.Contains(piece, "\n") {
-			continue
+// TestReadmeNamesEveryTopic: the README sends its reader to every topic of the manual.
+func TestReadmeNamesEveryTopic(t *testing.T) {
+	readme := pages(t)["README"]
+	for _, topic := range manual.Topics() {
+		if !strings.Contains(readme, "`"+topic.Name+"`") && !strings.Contains(readme, "`behov help "+topic.Name+"`") {
+			t.Errorf("the README does not name the topic %s", topic.Name)
 		}
-		found++
-		cmd, _, err := root.Find(words[1:])
-		if err != nil || cmd == root {
-			t.Errorf("`%s`: %v", piece, err)
-			continue
-		}
-		for _, w := range words {
-			if name, ok := strings.CutPrefix(w, "--"); ok && cmd.Flags().Lookup(name) == nil && name != "json" && name != "help" {
-				t.Errorf("`%s`: %s has no flag --%s", piece, cmd.CommandPath(), name)
-			}
-		}
-	}
-	if found < 10 {
-		t.Errorf("only %d commands found in the README", found)
 	}
 }
 
@@ -118,21 +95,17 @@ func TestReadmeDemo(t *testing.T) {
 	}
 }
 
-// TestReadmeTables: the tables of what targets can do and of who may decide what are
+// TestManualTables: the tables of what targets can do and of who may decide what are
 // those that the commands print.
-func TestReadmeTables(t *testing.T) {
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestManualTables(t *testing.T) {
 	for _, command := range []string{"connectors", "rights"} {
 		var out bytes.Buffer
 		if err := run(t.Context(), []string{command, "--markdown"}, nil, &out, &out); err != nil {
 			t.Fatal(err)
 		}
 		want := "<!-- behov " + command + " --markdown -->\n" + out.String() + "<!-- end -->"
-		if !strings.Contains(string(b), want) {
-			t.Errorf("the README's table is not the one that behov %s --markdown prints:\n%s", command, want)
+		if topic, _ := manual.Find(command); !strings.Contains(topic.Markdown, want) {
+			t.Errorf("the topic's table is not the one that behov %s --markdown prints:\n%s", command, want)
 		}
 	}
 }
@@ -161,17 +134,18 @@ func TestConnectors(t *testing.T) {
 	}
 }
 
-// TestReadmeThirdParty: another person runs the suite on a connector of their
-// own, in a module of their own, as the README shows.
-func TestReadmeThirdParty(t *testing.T) {
+// TestManualThirdParty: another module runs the suite on a connector of its own, as the
+// topic about connectors shows.
+func TestManualThirdParty(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a module")
 	}
-	i := slices.IndexFunc(readmeBlocks(t), func(b string) bool { return strings.Contains(b, "connectors/conformance\"") })
+	blocks := topicBlocks(t, "connectors")
+	i := slices.IndexFunc(blocks, func(b string) bool { return strings.Contains(b, "connectors/conformance\"") })
 	if i < 0 {
-		t.Fatal("the README no longer shows how to run the suite")
+		t.Fatal("the topic no longer shows how to run the suite")
 	}
-	snippet := strings.Replace(readmeBlocks(t)[i], "import \"github.com/behov/behov/connectors/conformance\"\n", "", 1)
+	snippet := strings.Replace(blocks[i], "import \"github.com/behov/behov/connectors/conformance\"\n", "", 1)
 	snippet = strings.Replace(snippet, "Attributes: …", "Attributes: func(string) map[string][]string { return nil }", 1)
 	root, err := filepath.Abs("../..")
 	if err != nil {

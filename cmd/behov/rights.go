@@ -42,7 +42,7 @@ catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
 			return a.printRights(standard, markdown)
 		},
 	}
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the default as a Markdown table, as in the README")
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the default as a Markdown table, as in the manual")
 	return cmd
 }
 

@@ -21,7 +21,8 @@ type Config struct {
 	// ClientID is the application's (client) ID; with managed_identity, that of a
 	// user-assigned identity, or empty for the system-assigned one.
 	ClientID string `yaml:"client_id"`
-	// ClientSecret is the secret itself, not a reference to it.
+	// ClientSecret is the application's secret; behov.yaml holds a reference to it,
+	// as env:BEHOV_ENTRA_SECRET. The connector gets the secret itself.
 	ClientSecret string `yaml:"client_secret"`
 	// CertificateFile holds the application's certificate and its private
 	// key, in PEM or PKCS #12, instead of a secret.

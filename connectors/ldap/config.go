@@ -16,8 +16,8 @@ import (
 	"github.com/behov/behov/connectors/transport"
 )
 
-// Config describes the directory and its layout. URL, BindDN, Password, PeopleDN
-// and GroupsDN have no default. Other defaults depend on the flavour of the
+// Config describes the directory and its layout. The settings url, bind_dn,
+// password, people_dn and groups_dn have no default. Other defaults depend on the flavour of the
 // directory: a default for Active Directory follows a slash.
 type Config struct {
 	// URL is ldap://host:port or ldaps://host:port.
@@ -29,8 +29,8 @@ type Config struct {
 	// BindDN is the account with which behov signs in: a DN, or in Active
 	// Directory also name@domain.
 	BindDN string `yaml:"bind_dn"`
-	// Password is the password of BindDN; configuration files hold a reference to
-	// it.
+	// Password is the password of BindDN; behov.yaml holds a reference to it, as
+	// env:BEHOV_AD_PASSWORD.
 	Password string `yaml:"password"`
 	// StartTLS upgrades an ldap:// connection to TLS.
 	StartTLS bool `yaml:"start_tls"`
@@ -55,7 +55,7 @@ type Config struct {
 	// NameAttribute holds the login name. Default: uid / sAMAccountName.
 	NameAttribute string `yaml:"name_attribute"`
 	// RDNAttribute names the entry of a new account, with the value that
-	// Attributes have for it, or the login name. When two people have the same
+	// the mapped attributes have for it, or the login name. When two people have the same
 	// value, the second entry is named "value (login name)", which a snapshot
 	// shows without the suffix. With the anchor attribute here DNs never change.
 	// Default: the name attribute / cn.
@@ -80,8 +80,7 @@ type Config struct {
 	// such as manager.
 	References []string `yaml:"-"`
 	// UPNSuffix, when set, gives accounts in Active Directory the
-	// userPrincipalName login@suffix, unless Attributes contain
-	// userPrincipalName.
+	// userPrincipalName login@suffix, unless userPrincipalName is mapped.
 	UPNSuffix string `yaml:"upn_suffix"`
 
 	// GroupsDN is the base of groups.
@@ -89,7 +88,9 @@ type Config struct {
 	// GroupClass and MemberAttribute default to groupOfNames / group, and to
 	// member; for posixGroup to memberUid, which holds login names instead of
 	// DNs. The gidNumber of a posixAccount is no membership.
-	GroupClass      string `yaml:"group_class"`
+	GroupClass string `yaml:"group_class"`
+	// MemberAttribute is the attribute of a group with its members. Default: member;
+	// memberUid for posixGroup.
 	MemberAttribute string `yaml:"member_attribute"`
 	// GroupNames selects by which attribute the catalogue names groups: cn
 	// (default), sAMAccountName or dn. Two groups with the same name are always
@@ -117,7 +118,8 @@ type Config struct {
 	// account is enrolled when it has MFAValue, or any value when MFAValue is
 	// empty.
 	MFAAttribute string `yaml:"mfa_attribute"`
-	MFAValue     string `yaml:"mfa_value"`
+	// MFAValue is the value of mfa_attribute that means enrolled. Default: any value.
+	MFAValue string `yaml:"mfa_value"`
 }
 
 // Disable configures how an account is disabled: by an attribute and its value.
@@ -133,8 +135,11 @@ type Config struct {
 // removes its expiry, unless accountExpires is managed: then the mapping decides,
 // and enabling is refused.
 type Disable struct {
+	// Attribute is the attribute that disables an account. Default:
+	// pwdAccountLockedTime / userAccountControl.
 	Attribute string `yaml:"attribute"`
-	Value     string `yaml:"value"`
+	// Value is its value in a disabled account, as "true" for nsAccountLock on 389-DS.
+	Value string `yaml:"value"`
 	// Enabled is the value of an enabled account; when it is empty the attribute
 	// is removed.
 	Enabled string `yaml:"enabled"`
@@ -147,7 +152,8 @@ type Disable struct {
 }
 
 // FirstPassword configures the password of a new account. Without a PasswordSink
-// it is disclosed to no one, and an administrator has to set another one.
+// (first_password of the target) it is disclosed to no one, and an administrator
+// has to set another one.
 type FirstPassword struct {
 	// Set reports whether a new account gets a password. Default: with a
 	// PasswordSink / always, as Active Directory enables no account without a

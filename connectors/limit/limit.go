@@ -14,7 +14,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits are the configured limits of a target. The zero value means no limits.
+// Limits are how many requests a target takes. The zero value means no limits but
+// those of the connector itself.
 type Limits struct {
 	// PerSecond is how many requests may start per second, on average; zero means
 	// no limit.

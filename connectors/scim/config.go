@@ -18,7 +18,8 @@ import (
 type Config struct {
 	// URL is the service's base URL, below which Users and Groups are.
 	URL string `yaml:"url"`
-	// Token is the bearer token itself, not a reference to it. OAuth obtains a
+	// Token is the bearer token; behov.yaml holds a reference to it, as
+	// env:BEHOV_SCIM_TOKEN. The connector gets the token itself. OAuth obtains a
 	// token instead.
 	Token string `yaml:"token"`
 	OAuth *OAuth `yaml:"oauth"`
@@ -51,7 +52,8 @@ type Config struct {
 	// References are those of the managed attributes whose values are other
 	// accounts' IDs: the enterprise extension's manager.
 	References []string `yaml:"-"`
-	// Quirks are ways in which the service differs from the standard.
+	// Quirks are ways in which the service differs from the standard, as
+	// [no-group-patch]; behov connectors scim lists them.
 	Quirks []Quirk `yaml:"quirks"`
 	// Limits bounds the requests to the service.
 	Limits limit.Limits `yaml:"-"`
@@ -61,7 +63,7 @@ type Config struct {
 type APIKey struct {
 	// Header is the header's name. Default: X-API-Key.
 	Header string `yaml:"header"`
-	// Value is the secret itself; configuration files hold a reference.
+	// Value is the secret; behov.yaml holds a reference to it.
 	Value string `yaml:"value"`
 }
 

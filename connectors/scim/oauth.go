@@ -19,8 +19,9 @@ import (
 type OAuth struct {
 	// TokenURL is the token endpoint: https, unless plaintext is true.
 	TokenURL string `yaml:"token_url"`
+	// ClientID identifies behov at the token endpoint.
 	ClientID string `yaml:"client_id"`
-	// ClientSecret is the secret itself; configuration files hold a reference.
+	// ClientSecret is the client's secret; behov.yaml holds a reference to it.
 	ClientSecret string `yaml:"client_secret"`
 	// Scopes are requested when there are any.
 	Scopes []string `yaml:"scopes"`

@@ -47,19 +47,36 @@ type Webhook struct {
 }
 
 type alertsYAML struct {
-	Language string        `yaml:"language"`
-	Silent   time.Duration `yaml:"silent_after"`
-	Away     time.Duration `yaml:"away_after"`
-	Email    *struct {
-		From     string   `yaml:"from"`
-		To       []string `yaml:"to"`
-		Server   string   `yaml:"server"`
-		User     string   `yaml:"user"`
-		Password string   `yaml:"password"`
+	// Language is en (the default) or sv.
+	Language string `yaml:"language"`
+	// Silent is how long nothing new may come from an HR source. Default: 96h, which
+	// is longer than a weekend with a holiday.
+	Silent time.Duration `yaml:"silent_after"`
+	// Away is how long a target may not answer. Default: 15m.
+	Away time.Duration `yaml:"away_after"`
+	// Email sends alerts by mail.
+	Email *struct {
+		// From is the sender's address.
+		From string `yaml:"from"`
+		// To are the recipients' addresses.
+		To []string `yaml:"to"`
+		// Server is HOST:PORT of the mail server, as smtp.example.org:587.
+		Server string `yaml:"server"`
+		// User is the name to sign in with at the mail server; with a password, or not
+		// at all.
+		User string `yaml:"user"`
+		// Password is the reference to the user's password, as env:BEHOV_SMTP_PASSWORD.
+		Password string `yaml:"password"`
 	} `yaml:"email"`
+	// Webhook posts alerts as CloudEvents 1.0.
 	Webhook *struct {
-		URL    string `yaml:"url"`
-		Token  string `yaml:"token"`
+		// URL is https://HOST/PATH; or a reference, when the address is a secret. A
+		// redirect is not followed.
+		URL string `yaml:"url"`
+		// Token is the reference to a bearer token. Default: none.
+		Token string `yaml:"token"`
+		// Secret is the reference to the key that signs what is posted, as Standard
+		// Webhooks (whsec_ and 32 random bytes in base64). Without it nothing is signed.
 		Secret string `yaml:"secret"`
 	} `yaml:"webhook"`
 }

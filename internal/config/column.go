@@ -106,7 +106,10 @@ func (s Source) ColumnNames(attributes []string) []string {
 
 // Skip skips rows that have one of the values in the column.
 type Skip struct {
-	Column string   `yaml:"column"`
+	// Column is a column of the file.
+	Column string `yaml:"column"`
+	// Values are texts, in any case; a row that has one of them in the column is
+	// skipped.
 	Values []string `yaml:"values"`
 }
 

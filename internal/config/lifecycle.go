@@ -9,20 +9,42 @@ import (
 
 // lifecycleYAML configures the states of a person.
 type lifecycleYAML struct {
-	Prepare         *int   `yaml:"prepare_days"`
-	Leave           string `yaml:"leave"`
-	KeepMemberships *int   `yaml:"keep_memberships_days"`
-	DeleteAfter     *int   `yaml:"delete_after_days"`
-	EraseAfter      *int   `yaml:"erase_after_days"`
-	Warn            *int   `yaml:"warn_days"`
-	Main            string `yaml:"main_employment"`
+	// Prepare is how many days before the first day accounts are created, disabled.
+	// Default: 7.
+	Prepare *int `yaml:"prepare_days"`
+	// Leave is what a leave of absence does: keep (nothing, the default), suspend
+	// (accounts are disabled meanwhile) or reduce (what the employment gives ends
+	// meanwhile).
+	Leave string `yaml:"leave"`
+	// KeepMemberships is how many days after the last day memberships stay, while the
+	// accounts are disabled. Default: 0.
+	KeepMemberships *int `yaml:"keep_memberships_days"`
+	// DeleteAfter is how many days after the last day accounts are deleted; 0 is
+	// never. Default: 365.
+	DeleteAfter *int `yaml:"delete_after_days"`
+	// EraseAfter is how many days after the last day everything personal about the
+	// person is destroyed; 0 is never, which is the default.
+	EraseAfter *int `yaml:"erase_after_days"`
+	// Warn is how many days ahead plans warn of what will end. Default: 14.
+	Warn *int `yaml:"warn_days"`
+	// Main selects which of several employments gives title, manager and unit:
+	// largest-percent (the default), latest-start or earliest-start. What HR marks in
+	// the column main comes first.
+	Main string `yaml:"main_employment"`
 }
 
 // contractsYAML configures a source of people who are not employed.
 type contractsYAML struct {
-	Sponsors    string `yaml:"sponsors"`
-	Default     *int   `yaml:"default_days"`
-	Most        *int   `yaml:"most_days"`
+	// Sponsors is the source under hr.sources that knows the sponsors, who are
+	// employed.
+	Sponsors string `yaml:"sponsors"`
+	// Default is how many days after its start a contract without an end ends.
+	// Default: 90.
+	Default *int `yaml:"default_days"`
+	// Most is how many days ahead a contract may end, from 1 to 365. Default: 365.
+	Most *int `yaml:"most_days"`
+	// SponsorLeft is what happens when the sponsor leaves: hand-over to the sponsor's
+	// manager (the default) or end.
 	SponsorLeft string `yaml:"sponsor_left"`
 }
 

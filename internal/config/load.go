@@ -16,79 +16,167 @@ import (
 
 // fileYAML is the structure of behov.yaml. rules/example explains each field.
 type fileYAML struct {
+	// Timezone is the time zone of HR's dates, as Europe/Stockholm, which is the
+	// default.
 	Timezone string `yaml:"timezone"`
+	// Database is sqlite:FILE or postgres://USER@HOST/NAME?sslmode=verify-full; or
+	// env:NAME or file:PATH of what says so, when it contains a password. Default:
+	// sqlite:behov.db.
 	Database string `yaml:"database"`
-	Key      string `yaml:"key"`
-	Login    string `yaml:"login"`
-	// LoginProtected is for people with protected identity.
-	LoginProtected string        `yaml:"login_protected"`
-	Lifecycle      lifecycleYAML `yaml:"lifecycle"`
-	Files          struct {
+	// Key is the reference to the key with which personal values are sealed. Default:
+	// file:behov.key, which behov init makes.
+	Key string `yaml:"key"`
+	// Login is the template of the login of a new person; a number is added when it
+	// was ever taken. Default: "{{first 3 (ascii .GivenName)}}{{first 3 (ascii
+	// .FamilyName)}}".
+	Login string `yaml:"login"`
+	// LoginProtected is the same for people with protected identity, whose login
+	// must tell nothing. Default: "u{{last 7 .PersonID}}".
+	LoginProtected string `yaml:"login_protected"`
+	// Lifecycle is what the states of a person mean, in days before the first and
+	// after the last day of work.
+	Lifecycle lifecycleYAML `yaml:"lifecycle"`
+	// Files are the files beside behov.yaml.
+	Files struct {
+		// Catalogue is the file with systems and their entitlements. Default:
+		// catalogue.yaml.
 		Catalogue string `yaml:"catalogue"`
-		Units     string `yaml:"units"`
-		Policy    string `yaml:"policy"`
-		Rights    string `yaml:"rights"`
+		// Units is the file with the organisation: unit, parent, name, and where units
+		// change from, until and successor. Default: units.csv.
+		Units string `yaml:"units"`
+		// Policy is the file with the rules. Default: policy.csv.
+		Policy string `yaml:"policy"`
+		// Rights is the file that says who may decide what. Default: rights.csv, where
+		// there is one.
+		Rights string `yaml:"rights"`
 	} `yaml:"files"`
-	// Operators maps users of the operating system, by name or number, to people.
+	// Operators maps users of the operating system, by name or number, to people,
+	// as {anna: hr/1001}. Only these users decide on this machine then, each as
+	// themselves. Without it every user who can read the directory can.
 	Operators map[string]string `yaml:"operators"`
-	HR        struct {
-		Attributes []string              `yaml:"attributes"`
-		Precedence map[string][]string   `yaml:"precedence"`
-		Sources    map[string]sourceYAML `yaml:"sources"`
-		Units      *unitsYAML            `yaml:"units"`
+	// HR is where people come from.
+	HR struct {
+		// Attributes are columns of your own that rules, as r.sub.cost_centre, and
+		// templates, as {{.Attributes.cost_centre}}, may read.
+		Attributes []string `yaml:"attributes"`
+		// Precedence names, for each column of a person (given_name, family_name,
+		// national_id, email, phone) or as default, the sources that supply it, the
+		// first one that has a value; as default: [hr, contractors]. With several
+		// sources it must name one for each column.
+		Precedence map[string][]string `yaml:"precedence"`
+		// Sources are the HR sources, each with a name of its own. A source is read from
+		// at most one of file, directory, http, sql and scim; without any, files are
+		// given to behov hr import.
+		Sources map[string]sourceYAML `yaml:"sources"`
+		Units   *unitsYAML            `yaml:"units"`
 	} `yaml:"hr"`
+	// MFA is where MFA enrolment is read.
 	MFA struct {
+		// Target is the name of the target that says who is enrolled. Entitlements with
+		// mfa: true wait for it; without it no one gets them.
 		Target string `yaml:"target"`
 	} `yaml:"mfa"`
+	// Holds is what becomes of holds.
 	Holds struct {
+		// ExpireDays is the number of days after which a hold that no person decided on
+		// is dropped; when its cause is still there, it is raised again. Default: 7.
 		ExpireDays *int `yaml:"expire_days"`
 	} `yaml:"holds"`
+	// Targets are the targets, each with a name of its own and exactly one of ldap,
+	// scim, graph and memory.
 	Targets map[string]targetYAML `yaml:"targets"`
-	Alerts  alertsYAML            `yaml:"alerts"`
+	// Alerts is who is told by mail or webhook when something waits for a person.
+	Alerts alertsYAML `yaml:"alerts"`
 }
 
 type limitYAML struct {
-	Number  *int     `yaml:"number"`
+	// Number is a number of people.
+	Number *int `yaml:"number"`
+	// Percent is a percentage of all people there. When number is set too, the smaller
+	// of the two counts.
 	Percent *float64 `yaml:"percent"`
 }
 
 type targetYAML struct {
 	Connectors connectorsYAML `yaml:",inline"`
 
-	Name       nameYAML                 `yaml:"name"`
-	Main       string                   `yaml:"main_employment"`
+	Name nameYAML `yaml:"name"`
+	// Main selects, in this target, which of several employments gives title, manager
+	// and unit: largest-percent, latest-start or earliest-start. Default:
+	// lifecycle.main_employment.
+	Main string `yaml:"main_employment"`
+	// Attributes are the managed attributes, by the target's own names. An attribute
+	// that is not named is never written.
 	Attributes map[string]attributeYAML `yaml:"attributes"`
-	Adopt      []map[string]string      `yaml:"adopt"`
-	HoldAbove  map[string]limitYAML     `yaml:"hold_above"`
-	Ignore     []string                 `yaml:"ignore"`
-	Drift      string                   `yaml:"drift"`
-	Reconcile  time.Duration            `yaml:"reconcile_every"`
-	Limits     limit.Limits             `yaml:"limits"`
-	Password   struct {
-		Directory string   `yaml:"directory"`
-		Command   []string `yaml:"command"`
+	// Adopt are rules that say whose an existing account is, the strongest first; each
+	// is one attribute, or name for the login name, and a template of its value, as -
+	// employeeID: "{{.Key}}". Without rules only accounts with behov's anchor are
+	// known.
+	Adopt []map[string]string `yaml:"adopt"`
+	// HoldAbove is how many people may be concerned within an hour, by kind, before
+	// steps are held: disables, removals, enables, creations, renames, changes,
+	// grants, or all for those that are not named. Without it the limits grow with the
+	// square root of the people; grants have none.
+	HoldAbove map[string]limitYAML `yaml:"hold_above"`
+	// Ignore are patterns of login names that belong to no person on purpose, as
+	// "svc-*". They are not reported and not changed.
+	Ignore []string `yaml:"ignore"`
+	// Drift is what happens to a change that others make in the target: repair (the
+	// default) or report.
+	Drift string `yaml:"drift"`
+	// Reconcile is how often behov serve looks at everyone in the target. Default: 1h.
+	Reconcile time.Duration `yaml:"reconcile_every"`
+	Limits    limit.Limits  `yaml:"limits"`
+	// Password is who is told the first password of a new account: a directory or a
+	// program. Without it no one is.
+	Password struct {
+		// Directory is a directory that gets one file for each password, readable for
+		// its owner only.
+		Directory string `yaml:"directory"`
+		// Command is a program, with its absolute path, and its arguments. It gets JSON
+		// on standard input; of the environment it gets PATH, HOME, LANG and TZ only.
+		Command []string `yaml:"command"`
 	} `yaml:"first_password"`
 }
 
 type catalogueYAML struct {
+	// Systems are the systems that people have access to. What is not listed is never
+	// changed.
 	Systems map[string]systemYAML `yaml:"systems"`
 }
 
 type systemYAML struct {
-	Name           string                     `yaml:"name"`
-	Owner          string                     `yaml:"owner"`
-	Deputies       []string                   `yaml:"deputies"`
-	Classification string                     `yaml:"classification"`
-	Target         string                     `yaml:"target"`
-	Entitlements   map[string]entitlementYAML `yaml:"entitlements"`
+	// Name is what people call the system.
+	Name string `yaml:"name"`
+	// Owner is the person who decides in reviews: SOURCE/KEY, or a person_id of the
+	// first source.
+	Owner string `yaml:"owner"`
+	// Deputies are people who may decide in the owner's place, written as the owner
+	// is.
+	Deputies []string `yaml:"deputies"`
+	// Classification is a note on how sensitive the system is, which reviews show.
+	Classification string `yaml:"classification"`
+	// Target is the target in which the entitlements are.
+	Target string `yaml:"target"`
+	// Entitlements are what people can have in the system; one is named SYSTEM:NAME in
+	// rules and commands.
+	Entitlements map[string]entitlementYAML `yaml:"entitlements"`
 }
 
 type entitlementYAML struct {
-	Name          string `yaml:"name"`
-	Native        string `yaml:"native"`
-	Target        string `yaml:"target"`
-	MFA           bool   `yaml:"mfa"`
-	Authoritative bool   `yaml:"authoritative"`
+	// Name is what people call the entitlement.
+	Name string `yaml:"name"`
+	// Native is what the target calls it: a group's name or DN, a role, or
+	// licence:SKU. Default: the entitlement's own name. When it changes, the people
+	// that behov put into the former group are moved.
+	Native string `yaml:"native"`
+	// Target is the target in which it is, when that is another than the system's.
+	Target string `yaml:"target"`
+	// MFA reports that only people who are enrolled for MFA get it. Default: false.
+	MFA bool `yaml:"mfa"`
+	// Authoritative reports that who got it in the target itself, without a reason
+	// here, loses it. Default: false, which reports such access and leaves it.
+	Authoritative bool `yaml:"authoritative"`
 }
 
 // The defaults.

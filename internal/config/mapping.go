@@ -11,11 +11,19 @@ import (
 
 // nameYAML configures account names: a template, or a mapping with more settings.
 type nameYAML struct {
-	Value     string `yaml:"value"`
+	// Value is the template of a name. Default: {{.Login}}.
+	Value string `yaml:"value"`
+	// Protected is the template for people with protected identity. Default:
+	// login_protected, where the template of a name has personal data.
 	Protected string `yaml:"protected"`
-	Most      int    `yaml:"max_length"`
+	// Most is the maximum length in characters. Default: no maximum.
+	Most int `yaml:"max_length"`
+	// Collision is what happens when a name is taken: report (an operator decides; the
+	// default) or number (anna, anna2, anna3).
 	Collision string `yaml:"collision"`
-	Rename    bool   `yaml:"rename"`
+	// Rename reports that accounts are renamed when the name changes. Default: false,
+	// a name is assigned once.
+	Rename bool `yaml:"rename"`
 }
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
@@ -27,13 +35,21 @@ func (n *nameYAML) UnmarshalYAML(unmarshal func(any) error) error {
 // attributeYAML configures an attribute: a template, or a mapping with more
 // settings.
 type attributeYAML struct {
-	Value     string `yaml:"value"`
-	Default   string `yaml:"default"`
-	Set       string `yaml:"set"`
+	// Value is the template of the value.
+	Value string `yaml:"value"`
+	// Default is the template that is used when the value comes out empty.
+	Default string `yaml:"default"`
+	// Set is always (the default) or create: the value is written to new accounts
+	// only.
+	Set string `yaml:"set"`
+	// Reference is manager: the value is the account of the person's manager.
 	Reference string `yaml:"reference"`
-	Missing   string `yaml:"missing"`
-	// Protected is the value for people with protected identity; empty withholds
-	// it. Nil withholds values with personal data, and keeps all others.
+	// Missing is what happens to a reference while HR names no manager who works here:
+	// keep (the default) or clear.
+	Missing string `yaml:"missing"`
+	// Protected is the template for people with protected identity, as "Employee";
+	// empty withholds the value. Without it a value with personal data is withheld,
+	// and any other is kept.
 	Protected *string `yaml:"protected"`
 }
 

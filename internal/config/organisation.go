@@ -67,6 +67,7 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 type unitsYAML struct {
 	WrittenYAML `yaml:",inline"`
 
+	// File is HR's export of the units. It may have more columns than those of units.
 	File string `yaml:"file"`
 }
 

@@ -15,15 +15,31 @@ import (
 
 // WrittenYAML describes the format of an HR file, of employments or of units.
 type WrittenYAML struct {
-	Columns    map[string]string `yaml:"columns"`
-	Format     string            `yaml:"format"`
-	Delimiter  string            `yaml:"delimiter"`
-	Encoding   string            `yaml:"encoding"`
-	DateFormat namesYAML         `yaml:"date_format"`
-	HeaderRow  int               `yaml:"header_row"`
-	Sheet      string            `yaml:"sheet"`
-	Skip       skipsYAML         `yaml:"skip"`
-	Empty      emptyYAML         `yaml:"empty"`
+	// Columns maps behov's columns to those of the file; only those with another name
+	// are needed. A value may join columns, as person_id+LOPNR, or be a template, as
+	// '{{.Namn | before ","}}'. Of XML they are XPaths, of fixed width positions, as
+	// 1-10.
+	Columns map[string]string `yaml:"columns"`
+	// Format is csv, json, jsonl, xlsx, ods, xml or fixed. All but xml and fixed are
+	// detected.
+	Format string `yaml:"format"`
+	// Delimiter is the character between two fields of CSV. Without it, it is
+	// detected.
+	Delimiter string `yaml:"delimiter"`
+	// Encoding is utf-8, windows-1252, iso-8859-1, cp850, macintosh or utf-16. Without
+	// it, it is detected.
+	Encoding string `yaml:"encoding"`
+	// DateFormat is a pattern of dates, or several, as [YYYY-MM-DD, "DD.MM.YYYY
+	// hh:mm", EXCEL]; EXCEL is day numbers, Z a time zone. Default: YYYY-MM-DD.
+	DateFormat namesYAML `yaml:"date_format"`
+	// HeaderRow is the line of the column names, from 1. Without it, it is detected.
+	HeaderRow int `yaml:"header_row"`
+	// Sheet is the sheet of a workbook. Without it, it is the one with the columns.
+	Sheet string    `yaml:"sheet"`
+	Skip  skipsYAML `yaml:"skip"`
+	// Empty says what stands in a column that has no value, as {end_date:
+	// [tillsvidare, "-"]}. A list without a column is for the columns with dates.
+	Empty emptyYAML `yaml:"empty"`
 }
 
 // check reports what is wrong with how a file is written that has the columns.
@@ -43,45 +59,93 @@ func (y WrittenYAML) check(doc *document, at string, columns []string) {
 type sourceYAML struct {
 	WrittenYAML `yaml:",inline"`
 
-	Record    string            `yaml:"record"`
-	Protected protectedYAML     `yaml:"protected_values"`
+	// Record is the XPath of one record of XML, as //employment.
+	Record    string        `yaml:"record"`
+	Protected protectedYAML `yaml:"protected_values"`
+	// Constants gives columns that the file lacks a value, or a template of one, as
+	// email: '{{col "ANST_NR"}}@example.org'.
 	Constants map[string]string `yaml:"constants"`
-	Shrink    limitYAML         `yaml:"shrink_limit"`
-	Contracts *contractsYAML    `yaml:"contracts"`
-	Changes   bool              `yaml:"changes"`
-	Every     time.Duration     `yaml:"every"`
-	File      string            `yaml:"file"`
-	Directory directoryYAML     `yaml:"directory"`
-	Pattern   string            `yaml:"pattern"`
-	Archive   string            `yaml:"archive"`
-	Settle    time.Duration     `yaml:"settle"`
-	HTTP      *struct {
-		URL      string        `yaml:"url"`
-		Token    string        `yaml:"token"`
-		CAFile   string        `yaml:"ca_file"`
-		Cursor   string        `yaml:"cursor"`
-		Next     string        `yaml:"next"`
-		Position string        `yaml:"position"`
-		Page     string        `yaml:"page"`
-		Complete bool          `yaml:"complete"`
-		Timeout  time.Duration `yaml:"timeout"`
+	// Shrink is how many active employments may be missing from a full export; one
+	// that lacks more is held. Default: a number that grows with the square root of
+	// the employments.
+	Shrink    limitYAML      `yaml:"shrink_limit"`
+	Contracts *contractsYAML `yaml:"contracts"`
+	// Changes reports that the source delivers what changed, and not everything.
+	// Default: false; a source with scim always does.
+	Changes bool `yaml:"changes"`
+	// Every is how often behov serve reads the source. Default: what its option
+	// --every says.
+	Every time.Duration `yaml:"every"`
+	// File is a file that each reading reads whole.
+	File      string        `yaml:"file"`
+	Directory directoryYAML `yaml:"directory"`
+	// Pattern selects the files of the directory, as *.csv. Default: all.
+	Pattern string `yaml:"pattern"`
+	// Archive is where files that were read are moved to. Default: archive, below the
+	// directory.
+	Archive string `yaml:"archive"`
+	// Settle is how long a file of the directory must be unchanged to count as
+	// complete. Default: 2s.
+	Settle time.Duration `yaml:"settle"`
+	// HTTP is a feed that is read over HTTP.
+	HTTP *struct {
+		// URL is https://HOST/…, without a name and a password in it.
+		URL string `yaml:"url"`
+		// Token is the reference to a bearer token, as env:BEHOV_HR_TOKEN.
+		Token string `yaml:"token"`
+		// CAFile has certificates, in PEM, to trust instead of the system's.
+		CAFile string `yaml:"ca_file"`
+		// Cursor is the query parameter of the position of a feed with changes: true.
+		// Without it each answer is read from the beginning.
+		Cursor string `yaml:"cursor"`
+		// Next is the field of an answer that has the next page, a URL or a token.
+		// Default: next.
+		Next string `yaml:"next"`
+		// Position is the field of an answer that has the position for the next reading.
+		// Default: cursor.
+		Position string `yaml:"position"`
+		// Page is the query parameter for the token of the next page. Default: what
+		// cursor says.
+		Page string `yaml:"page"`
+		// Complete reports that each answer is everything, even when it announces more.
+		// Default: false.
+		Complete bool `yaml:"complete"`
+		// Timeout is how long one request may take. Default: 30s.
+		Timeout time.Duration `yaml:"timeout"`
 	} `yaml:"http"`
+	// SQL is a query in a database.
 	SQL *struct {
-		Database  string `yaml:"database"`
-		Query     string `yaml:"query"`
+		// Database is postgres://USER@HOST/NAME or sqlite:FILE, or a reference to it, as
+		// env:BEHOV_HR_DATABASE.
+		Database string `yaml:"database"`
+		// Query is one SELECT, with behov's columns or those under columns.
+		Query string `yaml:"query"`
+		// HighWater is the column that grows, by which only what is new is read; the
+		// query has WHERE … >= :high_water, and the source changes: true. Without it
+		// everything is read.
 		HighWater string `yaml:"high_water"`
-		Start     string `yaml:"start"`
+		// Start is where high_water begins, as 0 or 1970-01-01.
+		Start string `yaml:"start"`
 	} `yaml:"sql"`
-	SCIM      bool      `yaml:"scim"`
-	Joins     namesYAML `yaml:"joins"`
-	NewPeople *int      `yaml:"new_people_per_hour"`
+	// SCIM reports that the source pushes over SCIM 2.0 to behov serve --listen, with
+	// a token of behov token make. Default: false.
+	SCIM bool `yaml:"scim"`
+	// Joins are other sources; a record that has the same national identity number as
+	// one of theirs, and a name in common, is the same person's.
+	Joins namesYAML `yaml:"joins"`
+	// NewPeople is the maximum of new users that may be pushed within an hour; more
+	// get the answer 429. Default: no maximum.
+	NewPeople *int `yaml:"new_people_per_hour"`
 }
 
 // protectedYAML lists an organisation's words for a protected identity, or, as a
 // mapping, also its words for one that is not protected.
 type protectedYAML struct {
+	// Yes are words that mean yes; any other word that is not known is taken as
+	// protected, with a warning.
 	Yes namesYAML `yaml:"protected"`
-	No  namesYAML `yaml:"not_protected"`
+	// No are words that mean no.
+	No namesYAML `yaml:"not_protected"`
 }
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.
@@ -118,8 +182,11 @@ func (p protectedYAML) check(doc *document, at string, empty EmptyValues) {
 
 // directoryYAML is a source's directory: a path, or a mapping with more settings.
 type directoryYAML struct {
+	// Path is the directory that the source puts its files into.
 	Path string `yaml:"path"`
-	Keep *int   `yaml:"keep_days"`
+	// Keep is how many days archived and refused files are kept; 0 is for ever.
+	// Default: 90.
+	Keep *int `yaml:"keep_days"`
 }
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler.

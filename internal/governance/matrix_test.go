@@ -250,18 +250,18 @@ func refused(err error) bool {
 	return errors.As(err, &r)
 }
 
-// readme is the table in the README, which behov rights --markdown prints: for each
+// readme is the table in the topic about rights, which behov rights --markdown prints: for each
 // action the scope of each role.
 func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
+	b, err := os.ReadFile("../manual/topics/rights.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, table, ok := strings.Cut(string(b), "<!-- behov rights --markdown -->\n")
 	table, _, ended := strings.Cut(table, "<!-- end -->")
 	if !ok || !ended {
-		t.Fatal("the README has no table of rights")
+		t.Fatal("the topic has no table of rights")
 	}
 	all := map[rights.Action]map[rights.Role]rights.Scope{}
 	var columns []string
@@ -294,7 +294,7 @@ func aboutPeople(a rights.Action) bool {
 	return true
 }
 
-// Law 14, as the README's table has it: every decision × every role × (self, own
+// Law 14, as the table in the manual has it: every decision × every role × (self, own
 // system, own staff, a stranger), made by governance on a real database.
 func TestTheMatrix(t *testing.T) {
 	o := newOffice(t)
