@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -159,13 +158,6 @@ func closeTargets(connected map[string]connectors.Connector) {
 
 func (a *app) governance(i *installation) *governance.Governance {
 	return &governance.Governance{DB: i.db, Config: i.config, Now: a.now}
-}
-
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
 
 func (a *app) printf(format string, args ...any) {

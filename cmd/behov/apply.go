@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
@@ -62,9 +63,10 @@ something is held or failed for good, 1 error or some steps were not done.`,
 				return err
 			}
 			if a.json {
-				err = errors.Join(err, a.printJSON(r))
+				shown, shownErr := resultOf(a.view(ctx, i), r)
+				err = errors.Join(err, shownErr, a.printJSON(shown))
 			} else {
-				a.printResult(r, newNames(ctx, i))
+				a.printResult(r, a.view(ctx, i))
 			}
 			if err := errors.Join(err, r.Err()); err != nil {
 				return err
@@ -80,7 +82,7 @@ something is held or failed for good, 1 error or some steps were not done.`,
 	return cmd
 }
 
-func (a *app) printResult(r *execute.Result, n *names) {
+func (a *app) printResult(r *execute.Result, n *access.View) {
 	if total := sumCounts(r.Resolved); total > 0 {
 		a.printf("Settled %s of a run that was stopped: %s.\n", count(total, "step", "steps"), outcomes(r.Resolved))
 	}
@@ -95,27 +97,27 @@ func (a *app) printResult(r *execute.Result, n *names) {
 			a.printf("  … and %d more\n", len(r.Notes)-i)
 			break
 		}
-		a.printf("  done, but: %s, %s: %s\n", n.of(done.Step.Person), stepText(done.Step), n.in(done.Detail))
+		a.printf("  done, but: %s, %s: %s\n", n.Name(done.Step.Person), stepText(done.Step), n.Text(done.Detail))
 	}
 	for i, u := range r.NotDone {
 		if i == listed {
 			a.printf("  … and %d more\n", len(r.NotDone)-i)
 			break
 		}
-		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.of(u.Step.Person), stepText(u.Step), n.in(u.Detail))
+		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.Name(u.Step.Person), stepText(u.Step), n.Text(u.Detail))
 	}
 	for _, h := range r.Plan.Holds {
-		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.in(h.Why), h.Digest)
+		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.Text(h.Why), h.Digest)
 	}
 	for _, w := range r.Plan.AwaitingCompleteRead {
-		a.printf("WAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
+		a.printf("WAITING in %s: %s.\n  %s.\n", w.Target, n.Text(w.Why), stepCounts(w.Steps))
 	}
 	for _, f := range r.Plan.Findings {
 		switch f.Kind {
 		case plan.Unreachable:
-			a.printf("Target %s could not be read: %s\n", f.Target, n.in(f.Reason))
+			a.printf("Target %s could not be read: %s\n", f.Target, n.Text(f.Reason))
 		case plan.SignInPossible:
-			a.printf("Target %s: %s\n", f.Target, n.in(f.Reason))
+			a.printf("Target %s: %s\n", f.Target, n.Text(f.Reason))
 		}
 	}
 }

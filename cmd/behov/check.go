@@ -153,8 +153,8 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	}
 	warnings = append(warnings, deciders...)
 	if a.json {
-		if err := a.printJSON(map[string]any{"warnings": append([]diagnostic.Problem{}, warnings...), "targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
-			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]diagnostic.Problem{}, problems...)}); err != nil {
+		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,
+			comparedJSON{compared.Conditions, compared.People}}); err != nil {
 			return err
 		}
 	}

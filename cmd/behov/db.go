@@ -42,7 +42,7 @@ one database are upgraded one after another.`,
 			}
 			done := i.db.AppliedMigrations()
 			if a.json {
-				return a.printJSON(map[string]any{"version": version, "migrated": done})
+				return a.printJSON(migrateJSON{version, append([]string{}, done...)})
 			}
 			for _, name := range done {
 				a.printf("did %s\n", name)

@@ -12,12 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/store"
-	"github.com/behov/behov/internal/wording"
 )
 
 func (a *app) hrCommand() *cobra.Command {
@@ -102,7 +101,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
-			return a.printImport(args[0], report, show)
+			return a.printImport(a.view(ctx, i), args[0], report, show)
 		}),
 	}
 	imp.Flags().StringVar(&source, "source", "", "which of hr.sources the file is from (needed when there are several)")
@@ -170,15 +169,10 @@ func (a *app) importsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			type entry struct {
-				store.Import
-				At       time.Time            `json:"at"`
-				Made     time.Time            `json:"made,omitzero"`
-				Problems []diagnostic.Problem `json:"problems,omitempty"`
-			}
-			entries := make([]entry, len(all))
+			v := a.view(ctx, i)
+			entries := make([]importEntryJSON, len(all))
 			for k, x := range all {
-				entries[k] = entry{Import: x, At: x.At(), Made: x.ExportedAt()}
+				entries[k] = importEntryJSON{x.ID, x.Source, x.FileHash, x.Status, x.Rows, x.BadRows, x.Events, v.ActorOf(x.Actor), x.At(), instant(x.ExportedAt()), []diagnostic.Problem{}}
 				if x.Problems == "" {
 					continue
 				}
@@ -187,14 +181,14 @@ func (a *app) importsCommand() *cobra.Command {
 				}
 			}
 			if a.json {
-				return a.printJSON(entries)
+				return a.printJSON(itemsOf(entries))
 			}
 			if len(entries) == 0 {
 				a.printf("Nothing was imported yet.\n")
 			}
 			for _, x := range entries {
 				when := ""
-				if !x.Made.IsZero() {
+				if x.Made != nil {
 					when = ", made " + x.Made.In(i.zone).Format("2006-01-02 15:04")
 				}
 				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(i.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
@@ -215,10 +209,10 @@ func (a *app) importsCommand() *cobra.Command {
 
 // printImport prints what an import did, with the values that are wrong when
 // show says so.
-func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
-	n := &names{words: printerFor(wording.Reader{Place: wording.Shell})} // people by their IDs
+func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) (err error) {
+	said := importOf(v, r)
 	if a.json {
-		if err := a.printJSON(r); err != nil {
+		if err := a.printJSON(said); err != nil {
 			return err
 		}
 	} else {
@@ -250,7 +244,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 		defer func() {
 			if !a.json {
 				a.printf("Endings held:\n")
-				a.printReasons(*h, n)
+				a.printReasons(*said.EndingsHeld)
 				a.printf("If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Digest)
 			}
 			err = errors.Join(err, exit(exitHeld))
@@ -258,9 +252,9 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	}
 	if len(r.StartsHeld) > 0 {
 		defer func() {
-			for _, h := range r.StartsHeld {
+			for _, h := range said.StartsHeld {
 				if !a.json {
-					a.printf("Start held: %s.\nIf the new start is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import that row again.\n", n.in(h.Why), h.Digest)
+					a.printf("Start held: %s.\nIf the new start is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import that row again.\n", h.Why.Text, h.Digest)
 				}
 			}
 			err = errors.Join(err, exit(exitHeld))
@@ -268,7 +262,7 @@ func (a *app) printImport(file string, r *hr.Report, show bool) (err error) {
 	}
 	if r.Held != nil {
 		if !a.json {
-			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", n.in(r.Held.Why), file, r.Held.Digest)
+			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", said.Held.Why.Text, file, said.Held.Digest)
 		}
 		return exit(exitHeld)
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/reason"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -37,14 +37,6 @@ decision is in the audit trail and can be undone.`,
 	return cmd
 }
 
-// statusRow is a person with where they stand.
-type statusRow struct {
-	Person identity.PersonID `json:"person"`
-	Name   string            `json:"name"`
-	identity.Stage
-	Suspended reason.Reason `json:"suspended,omitzero"`
-}
-
 func (a *app) peopleListCommand() *cobra.Command {
 	var state string
 	cmd := &cobra.Command{
@@ -56,41 +48,13 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Example: "  behov people list --state on-leave\n  behov people list --json",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			rows, counts := []statusRow{}, map[string]int{}
-			n := newNames(ctx, i)
-			day := identity.DateOf(a.now(), i.zone)
-			const page = 1000
-			var some []identity.Person
-			stand := func() error {
-				standings, err := reconcile.PersonStatuses(ctx, i.db, i.config, some, day)
-				for k, s := range standings {
-					counts[string(s.Stage.State)]++
-					if state == "" || state == string(s.Stage.State) {
-						n.add(some[k])
-						rows = append(rows, statusRow{some[k].ID, n.of(some[k].ID), s.Stage, s.Facts.Suspended})
-					}
-				}
-				some = some[:0]
-				return err
-			}
-			for p, err := range i.db.People(ctx) {
-				if err != nil {
-					return err
-				}
-				if some = append(some, p); len(some) == page {
-					if err := stand(); err != nil {
-						return err
-					}
-				}
-			}
-			if err := stand(); err != nil {
-				return err
-			}
-			if err := n.load(nil, suspensions(rows)...); err != nil {
+			v := a.view(ctx, i)
+			rows, counts, err := v.People(identity.State(state))
+			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(rows)
+				return a.printJSON(itemsOf(rows))
 			}
 			t := a.newTable()
 			for k, r := range rows {
@@ -98,13 +62,17 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
 					break
 				}
-				t.row(r.Name, r.State, n.in(r.Suspended.Or(reason.OfStage(r.Stage))))
+				why := r.Stage.Because
+				if !r.Suspended.IsZero() {
+					why = r.Suspended
+				}
+				t.row(v.Name(r.Person.ID), r.Stage.State, why.Text)
 			}
 			if err := t.print(); err != nil {
 				return err
 			}
 			var parts []string
-			for _, k := range sortedKeys(counts) {
+			for _, k := range slices.Sorted(maps.Keys(counts)) {
 				parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
 			}
 			a.printf("%s\n", strings.Join(parts, ", "))
@@ -115,16 +83,6 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 	return cmd
 }
 
-func suspensions(rows []statusRow) []reason.Reason {
-	var reasons []reason.Reason
-	for _, r := range rows {
-		if !r.Suspended.IsZero() {
-			reasons = append(reasons, r.Suspended)
-		}
-	}
-	return reasons
-}
-
 func (a *app) peopleShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show PERSON",
@@ -132,50 +90,24 @@ func (a *app) peopleShowCommand() *cobra.Command {
 		Example: "  behov people show 1004",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			day := identity.DateOf(a.now(), i.zone)
-			s, err := reconcile.PersonStatusOf(ctx, i.db, i.config, p, day)
-			if err != nil {
-				return err
-			}
-			n := newNames(ctx, i)
-			var records []string
-			for _, k := range p.Keys {
-				if shows(p, k.SourceKey) {
-					records = append(records, k.String())
-				} else {
-					records = append(records, k.Source+"/…")
-				}
-			}
-			exposed, err := reconcile.ExposedKnown(ctx, i.db, i.config, s.Person, day)
+			v := a.view(ctx, i)
+			p, err := v.Person(args[0], nil)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				employments := s.Person.Employments
-				for i, e := range employments {
-					employments[i] = e.ForDisplay()
-				}
-				if p.Protected {
-					employments = nil
-				}
-				return a.printJSON(map[string]any{"person": p.ID, "name": n.of(p.ID), "protected": p.Protected, "records": records, "stage": s.Stage,
-					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments, "exposed": append([]reconcile.Exposure{}, exposed...)})
+				return a.printJSON(p)
 			}
-			x := explainer{app: a, i: i, p: s.Person, day: day, facts: s.Facts, stage: s.Stage, names: n}
-			x.heading()
-			a.printf("  records: %s\n  ID %s\n", strings.Join(records, ", "), p.ID)
-			if p.MergedInto != "" {
-				a.printf("  found to be %s\n", n.of(p.MergedInto))
+			a.printPerson(v, p)
+			a.printf("  records: %s\n  ID %s\n", strings.Join(p.Records, ", "), p.Person.ID)
+			if p.MergedInto != nil {
+				a.printf("  found to be %s\n", v.Name(p.MergedInto.ID))
 			}
-			if !s.Undecided.IsZero() {
-				a.printf("  nothing is changed: %s\n", n.in(s.Undecided))
+			if !p.Undecided.IsZero() {
+				a.printf("  nothing is changed: %s\n", p.Undecided.Text)
 			}
-			for _, e := range exposed {
-				text := n.in(e.Reason)
+			for _, e := range p.Exposed {
+				text := e.Reason.Text
 				if e.Target != "" {
 					text = "target " + e.Target + ": " + text
 				}
@@ -199,26 +131,20 @@ person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			found, err := i.db.Duplicates(ctx)
+			v := a.view(ctx, i)
+			found, err := v.Duplicates()
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(found)
+				return a.printJSON(itemsOf(found))
 			}
 			if len(found) == 0 {
 				a.printf("No possible duplicates.\n")
 			}
-			n := newNames(ctx, i)
-			var both []identity.PersonID
 			for _, d := range found {
-				both = append(both, d.A, d.B)
-			}
-			if err := n.load(both); err != nil {
-				return err
-			}
-			for _, d := range found {
-				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), n.in(d.Why), d.A, d.B, d.A, d.B)
+				one, other := d.A.ID, d.B.ID
+				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", v.Name(one), v.Name(other), d.Why.Text, one, other, one, other)
 			}
 			return nil
 		}),
@@ -297,7 +223,7 @@ employments go with it, and the next import does not join them again.`,
 				return err
 			}
 			if !a.json {
-				a.printf("The record is %s's now.\n", newNames(ctx, i).of(other))
+				a.printf("The record is %s's now.\n", a.view(ctx, i).Name(other))
 			}
 			return a.decided(ctx, i, d, nil)
 		}),
@@ -337,7 +263,7 @@ What the person may do does not change: every employment gives what it needs.`,
 				}
 			}
 			if !lift && chosen == "" {
-				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i).of(p.ID), args[1], args[0])
+				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", a.view(ctx, i).Name(p.ID), args[1], args[0])
 			}
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {
@@ -383,9 +309,9 @@ func (a *app) decided(ctx context.Context, i *installation, d store.Decision, er
 		return err
 	}
 	if a.json {
-		return a.printJSON(d)
+		return a.printJSON(a.view(ctx, i).Decision(d))
 	}
-	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i).of(d.Person))
+	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, a.view(ctx, i).Name(d.Person))
 	return nil
 }
 
@@ -419,7 +345,7 @@ trail, under an ID that names no one, and a later export does not bring the pers
 				return err
 			}
 			if a.json {
-				return a.printJSON(proposal)
+				return a.printJSON(proposalJSON{a.view(ctx, i).Decision(proposal.Decision), holdOf(proposal)})
 			}
 			a.printProposal(proposal, "It cannot be undone.")
 			return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -73,12 +74,10 @@ is held or failed for good, 1 error.`,
 				}
 			}
 			switch {
-			case a.json && values:
-				err = a.printJSON(withValues{p, valuesOf(p, v), v.FindingAccounts(ctx, p.Findings)})
 			case a.json:
-				err = a.printJSON(p)
+				err = a.printPlanJSON(ctx, i, p, v, values)
 			default:
-				printer := planPrinter{app: a, names: newNames(ctx, i), values: v, all: all, withValues: values}
+				printer := planPrinter{app: a, names: a.view(ctx, i), values: v, all: all, withValues: values}
 				printer.accounts = v.FindingAccounts(ctx, p.Findings[:displayCount(len(p.Findings), all)])
 				printer.print(p)
 				if out != "" {
@@ -205,19 +204,25 @@ func people(steps []plan.Step) []identity.PersonID {
 type planPrinter struct {
 	*app
 	accounts        []reconcile.FindingAccount // that the findings are about
-	names           *names
+	names           *access.View
 	values          *reconcile.Values
 	all, withValues bool
 }
 
-// withValues is a plan with what stands in none.
-type withValues struct {
-	*plan.Plan
-	Values map[string]stepValues `json:"values"` // by step
-	// Accounts are those that findings are about.
-	Accounts []reconcile.FindingAccount `json:"accounts,omitempty"`
+// printPlanJSON prints a plan, with values of people when they are asked for.
+func (a *app) printPlanJSON(ctx context.Context, i *installation, p *plan.Plan, v *reconcile.Values, values bool) error {
+	shown, err := a.view(ctx, i).Plan(p)
+	if err != nil {
+		return err
+	}
+	x := planJSON{Plan: shown}
+	if values {
+		x.Values, x.Accounts = valuesOf(p, v), v.FindingAccounts(ctx, p.Findings)
+	}
+	return a.printJSON(x)
 }
 
+// stepValues is what a step writes.
 type stepValues struct {
 	Account string                  `json:"account,omitempty"`
 	Changes []reconcile.ValueChange `json:"changes,omitempty"`
@@ -252,11 +257,11 @@ func (a *planPrinter) print(p *plan.Plan) {
 	a.printSummary(p)
 	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
-		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.in(h.Why), stepCounts(h.Steps), h.Digest)
+		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.Text(h.Why), stepCounts(h.Steps), h.Digest)
 		a.printSteps(h.Steps)
 	}
 	for _, w := range p.AwaitingCompleteRead {
-		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, n.in(w.Why), stepCounts(w.Steps))
+		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, n.Text(w.Why), stepCounts(w.Steps))
 		a.printSteps(w.Steps)
 	}
 	if stuck := p.FailedSteps(); len(stuck) > 0 {
@@ -266,7 +271,7 @@ func (a *planPrinter) print(p *plan.Plan) {
 				a.printf("  … and %d more (--all)\n", len(stuck)-i)
 				break
 			}
-			a.printf("  %s: %s; %s\n", n.of(s.Step.Person), stepText(s.Step), n.in(s.Why))
+			a.printf("  %s: %s; %s\n", n.Name(s.Step.Person), stepText(s.Step), n.Text(s.Why))
 		}
 	}
 	if len(p.GatedGrants) > 0 {
@@ -275,13 +280,13 @@ func (a *planPrinter) print(p *plan.Plan) {
 		for _, g := range p.GatedGrants[:displayCount(len(p.GatedGrants), all)] {
 			ids = append(ids, g.Person)
 		}
-		n.prepare(ids)
+		n.Prepare(ids)
 		for i, g := range p.GatedGrants {
 			if i == listed && !all {
 				a.printf("  … and %d more (--all)\n", len(p.GatedGrants)-i)
 				break
 			}
-			a.printf("  %s: %s waits, %s\n", n.of(g.Person), g.Entitlement, n.in(g.Reason))
+			a.printf("  %s: %s waits, %s\n", n.Name(g.Person), g.Entitlement, n.Text(g.Reason))
 		}
 	}
 	if len(p.Handovers) > 0 {
@@ -291,13 +296,13 @@ func (a *planPrinter) print(p *plan.Plan) {
 		for _, h := range p.Handovers[:displayCount(len(p.Handovers), all)] {
 			ids, reasons = append(ids, h.Person), append(reasons, h.Reason)
 		}
-		n.prepare(ids, reasons...)
+		n.Prepare(ids, reasons...)
 		for i, h := range p.Handovers {
 			if i == listed && !all {
 				a.printf("  … and %d more (--all)\n", len(p.Handovers)-i)
 				break
 			}
-			a.printf("  %s keeps %s until %s; %s\n", n.of(h.Person), h.Entitlement, h.Until, n.in(h.Reason))
+			a.printf("  %s keeps %s until %s; %s\n", n.Name(h.Person), h.Entitlement, h.Until, n.Text(h.Reason))
 		}
 	}
 	a.printFindings(p.Findings, n)
@@ -340,16 +345,16 @@ func (a *planPrinter) printSteps(steps []plan.Step) {
 			reasons = append(reasons, s.Reason)
 		}
 	}
-	n.prepare(shown, reasons...)
+	n.Prepare(shown, reasons...)
 	for _, id := range shown {
-		a.printf("\n%s\n", n.of(id))
+		a.printf("\n%s\n", n.Name(id))
 		for _, place := range places[id] {
 			s := steps[place]
 			text := stepText(s)
 			if name := a.values.Account(s); name != "" && s.Entitlement == "" {
 				text = strings.Replace(text, " in "+s.Target, " "+name+" in "+s.Target, 1)
 			}
-			a.printf("  %s %s\n      %s\n", verbs[displayOp(s)].mark, text, n.in(s.Reason))
+			a.printf("  %s %s\n      %s\n", verbs[displayOp(s)].mark, text, n.Text(s.Reason))
 			if a.withValues {
 				for _, c := range a.values.Changes(s) {
 					a.printf("      %s: %s → %s\n", c.Attribute, listOf(c.Before), listOf(c.After))
@@ -404,7 +409,7 @@ func stepText(s plan.Step) string {
 	return text
 }
 
-func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
+func (a *planPrinter) printFindings(findings []plan.Finding, n *access.View) {
 	if len(findings) == 0 {
 		return
 	}
@@ -424,7 +429,7 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 	for _, f := range findings[:displayCount(len(findings), all)] {
 		ids, reasons = append(ids, f.Person), append(reasons, f.Reason)
 	}
-	n.prepare(ids, reasons...)
+	n.Prepare(ids, reasons...)
 	for i, f := range findings {
 		if i == listed && !all {
 			a.printf("  … and %d more (--all)\n", len(findings)-i)
@@ -432,7 +437,7 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 		}
 		about := f.Target
 		if f.Person != "" {
-			about = strings.TrimPrefix(about+", "+n.of(f.Person), ", ")
+			about = strings.TrimPrefix(about+", "+n.Name(f.Person), ", ")
 		}
 		if shown := accounts[[2]string{f.Target, f.AccountID}]; shown != "" {
 			about += ", account " + shown
@@ -442,6 +447,6 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *names) {
 		if f.Entitlement != "" {
 			about += ", " + string(f.Entitlement)
 		}
-		a.printf("  %s (%s): %s\n", f.Kind, about, n.in(f.Reason))
+		a.printf("  %s (%s): %s\n", f.Kind, about, n.Text(f.Reason))
 	}
 }

@@ -52,7 +52,7 @@ func (a *app) printRights(r *rights.Rights, markdown bool) error {
 		return err
 	}
 	if a.json {
-		return a.printJSON(rows)
+		return a.printJSON(itemsOf(rows))
 	}
 	columns := r.Columns()
 	if markdown {
@@ -94,14 +94,15 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	if err != nil {
 		return err
 	}
-	of, err := a.governance(i).RightsOf(ctx, p.ID)
+	v := a.view(ctx, i)
+	of, err := v.Roles(p.ID)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(of)
 	}
-	a.printf("%s\n", newNames(ctx, i).of(p.ID))
+	a.printf("%s\n", v.Name(p.ID))
 	switch {
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")

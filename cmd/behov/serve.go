@@ -62,6 +62,7 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 	if err != nil {
 		return err
 	}
+	v := a.view(ctx, i)
 	p := newProgress(a.stderr)
 	importer := &hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
 	reports := []*hr.Report{}
@@ -75,7 +76,11 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 		reports = append(reports, of...)
 	}
 	if a.json {
-		errs = append(errs, a.printJSON(reports))
+		said := []importJSON{}
+		for _, r := range reports {
+			said = append(said, importOf(v, r))
+		}
+		errs = append(errs, a.printJSON(itemsOf(said)))
 	}
 	held := false
 	for _, r := range reports {
@@ -89,7 +94,7 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 			continue
 		}
 		a.printf("%s, %s: ", r.Source, r.Name)
-		if err := a.printImport(r.Name, r, false); err != nil && !mustDecide {
+		if err := a.printImport(v, r.Name, r, false); err != nil && !mustDecide {
 			errs = append(errs, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
@@ -44,17 +45,17 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 			if err != nil && !errors.As(err, &already) {
 				return err
 			}
-			n := newNames(ctx, i)
+			n := a.view(ctx, i)
 			if !a.json {
 				what := "suspended"
 				if lift {
 					what = "no longer suspended"
 				}
-				a.printf("Decided: %s is %s (decision %d).\n", n.of(p.ID), what, d.Seq)
+				a.printf("Decided: %s is %s (decision %d).\n", n.Name(p.ID), what, d.Seq)
 			}
 			if lift {
 				if a.json {
-					return a.printJSON(d)
+					return a.printJSON(suspendJSON{Decision: n.Decision(d)})
 				}
 				a.printf("What the rules give comes back with behov serve, or the next behov apply.\n")
 				return nil
@@ -70,7 +71,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 
 // close carries a suspension out: first what behov knows, then what only a
 // reading of the targets shows.
-func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *names) error {
+func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *access.View) error {
 	e, done, err := a.engine(ctx, i)
 	if err != nil {
 		return err
@@ -103,7 +104,9 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 		return errors.Join(err, first.Err())
 	}
 	if a.json {
-		return errors.Join(a.printJSON(map[string]any{"decision": d, "closed": first, "run": second}), first.Err(), second.Err())
+		closed, err1 := resultOf(n, first)
+		run, err2 := resultOf(n, second)
+		return errors.Join(err1, err2, a.printJSON(suspendJSON{n.Decision(d), closed, run}), first.Err(), second.Err())
 	}
 	if second == nil {
 		return first.Err()

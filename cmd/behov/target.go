@@ -49,7 +49,8 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(d)
+				decided := a.view(ctx, i).Decision(d)
+				return a.printJSON(retireJSON{Decision: &decided})
 			}
 			a.printf("Decided: target %s is retired (decision %d).\n", args[0], d.Seq)
 			return nil
@@ -71,7 +72,7 @@ func (a *app) previewRetire(ctx context.Context, i *installation, target string)
 			continue
 		}
 		if a.json {
-			err = a.printJSON(k)
+			err = a.printJSON(retireJSON{Kept: &k})
 		} else {
 			a.printf("What is kept of target %s: %s.\nIt would end: behov target retire %s --yes --reason \"…\" --by …\n", k.Target, inventoryText(k), k.Target)
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/rights"
-	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -60,7 +59,7 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]string{"id": t.ID, "name": t.Name, "source": t.Source, "token": token, "expires": t.Expires().Format(time.RFC3339)})
+				return a.printJSON(madeTokenJSON{t.ID, t.Name, t.Source, token, t.Expires()})
 			}
 			a.printf("%s\n", token)
 			fmt.Fprintf(a.stderr, "Token %s for source %s, until %s. It is not shown again; behov token revoke %s ends it.\n", t.ID, t.Source, t.Expires().In(i.zone).Format("2006-01-02 15:04"), t.ID)
@@ -122,25 +121,12 @@ func (a *app) tokenListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			type shown struct {
-				store.Token
-				Made    time.Time  `json:"made"`
-				Used    *time.Time `json:"used"`
-				Revoked *time.Time `json:"revoked"`
-				Expires *time.Time `json:"expires"`
-			}
-			instant := func(t time.Time) *time.Time {
-				if t.IsZero() {
-					return nil
-				}
-				return &t
-			}
 			if a.json {
-				rows := []shown{}
+				rows := []tokenJSON{}
 				for _, t := range all {
-					rows = append(rows, shown{t, t.Created(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
+					rows = append(rows, tokenJSON{t.ID, t.Name, t.Source, t.Created(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
 				}
-				return a.printJSON(rows)
+				return a.printJSON(itemsOf(rows))
 			}
 			if len(all) == 0 {
 				a.printf("There are no tokens.\n")
@@ -184,7 +170,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]string{"revoked": args[0]})
+				return a.printJSON(revokedTokenJSON{args[0]})
 			}
 			a.printf("Revoked. Whoever has it is refused from now on.\n")
 			return nil
