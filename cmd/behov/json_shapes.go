@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/scim"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/build"
@@ -138,7 +137,7 @@ type proposalJSON struct {
 // planJSON is a plan. Values and accounts are there with --values.
 type planJSON struct {
 	access.Plan
-	Values   map[string]stepValues      `json:"values,omitempty"`   // by step ID
+	Values   []stepValuesJSON           `json:"values,omitempty"`
 	Accounts []reconcile.FindingAccount `json:"accounts,omitempty"` // that findings are about
 }
 
@@ -195,7 +194,14 @@ type comparedJSON struct {
 type connectorsJSON struct {
 	Kinds map[string]map[connectors.Ability]connectors.Support `json:"kinds"` // by ability
 	// Quirks are those of services; of kind scim only.
-	Quirks []scim.QuirkInfo `json:"quirks"`
+	Quirks []quirkJSON `json:"quirks"`
+}
+
+// quirkJSON is a quirk of services.
+type quirkJSON struct {
+	Quirk    string `json:"quirk"`
+	Detected bool   `json:"detected"` // found out; otherwise quirks in behov.yaml names it
+	Text     string `json:"text"`
 }
 
 // versionJSON is what the program was built from.

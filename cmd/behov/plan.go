@@ -15,6 +15,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -222,17 +223,18 @@ func (a *app) printPlanJSON(ctx context.Context, i *installation, p *plan.Plan, 
 	return a.printJSON(x)
 }
 
-// stepValues is what a step writes.
-type stepValues struct {
+// stepValuesJSON is what a step writes.
+type stepValuesJSON struct {
+	Step    audit.StepID            `json:"step"`
 	Account string                  `json:"account,omitempty"`
 	Changes []reconcile.ValueChange `json:"changes,omitempty"`
 }
 
-func valuesOf(p *plan.Plan, v *reconcile.Values) map[string]stepValues {
-	all := map[string]stepValues{}
+func valuesOf(p *plan.Plan, v *reconcile.Values) []stepValuesJSON {
+	all := []stepValuesJSON{}
 	add := func(steps []plan.Step) {
 		for _, s := range steps {
-			all[string(s.ID)] = stepValues{Account: v.Account(s), Changes: v.Changes(s)}
+			all = append(all, stepValuesJSON{s.ID, v.Account(s), v.Changes(s)})
 		}
 	}
 	add(p.Steps)
