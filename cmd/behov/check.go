@@ -10,72 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/targets"
 )
 
-// checkEntitlements reads a target and returns an error that names the catalogue's
-// entitlements it lacks: no one could be given them.
-func (a *app) checkEntitlements(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
-	observed := plan.NewObserved()
-	completeness, err := connector.Snapshot(ctx, observed)
-	if err != nil {
-		return err
-	}
-	if !completeness.Complete {
-		return fmt.Errorf("it cannot be read completely: %s", completeness.Why)
-	}
-	if m, ok := connector.(connectors.Matcher); ok {
-		observed.Names = m.Matching()[connectors.EntitlementName]
-	}
-	observed.Done(completeness)
-	var missing []string
-	for _, e := range c.Rules.Catalogue.Entitlements {
-		if e.Target == target && !observed.Exists(e.Native) && !observed.Ambiguous(e.Native) {
-			missing = append(missing, fmt.Sprintf("%q", e.Native))
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("it lacks %s, which the catalogue names: create them there, or correct the catalogue", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
 // comparing is for how long check compares.
 const comparing = 30 * time.Second
-
-// compareRules asks Casbin about employments made up from the rules and, when
-// the database is there and may be asked, about some of the people.
-func (a *app) compareRules(ctx context.Context, c *config.Config, offline bool) (policy.Comparison, error) {
-	within, cancel := context.WithTimeout(ctx, comparing)
-	defer cancel()
-	people := func(func(identity.Person, error) bool) {}
-	if !offline {
-		db, err := currentDatabase(ctx, c)
-		if err != nil {
-			return policy.Comparison{}, err
-		}
-		if db != nil {
-			defer db.Close() //nolint:errcheck // it was only read
-			people = reconcile.SamplePeople(within, db)
-		}
-	}
-	compared, err := c.Rules.CompareAll(within, people, identity.DateOf(a.now(), c.Zone))
-	if err != nil && within.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		return compared, fmt.Errorf("compare the fast evaluator with Casbin: %w", err)
-	}
-	return compared, nil
-}
 
 // currentDatabase opens the database without changing it; nil when there is
 // none yet, or one of another version of behov, about which other commands say
@@ -125,7 +71,17 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if _, err := masterKey(c); err != nil && !errors.Is(err, fs.ErrNotExist) && !offline {
 		return fmt.Errorf("behov.yaml: key: %w", err)
 	}
-	compared, err := a.compareRules(ctx, c, offline)
+	var db *store.DB
+	if !offline {
+		var err error
+		if db, err = currentDatabase(ctx, c); err != nil {
+			return err
+		}
+	}
+	if db != nil {
+		defer db.Close() //nolint:errcheck // it is only read
+	}
+	compared, err := compareRules(ctx, db, c, identity.DateOf(a.now(), c.Zone))
 	if err != nil {
 		return err
 	}
@@ -143,15 +99,10 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
-	warnings, err := a.warnProtectedLeaks(ctx, c, offline)
+	warnings, err := warningsOf(ctx, db, c)
 	if err != nil {
 		return err
 	}
-	deciders, err := a.warnWeaknesses(ctx, c, offline)
-	if err != nil {
-		return err
-	}
-	warnings = append(warnings, deciders...)
 	if a.json {
 		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,
 			comparedJSON{compared.Conditions, compared.People}}); err != nil {
@@ -196,8 +147,24 @@ func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target
 	if err := errors.Join(targets.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
 		return "", err
 	}
-	if err := a.checkEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {
+	if err := reconcile.CheckEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {
 		return "", err
 	}
 	return a.prove(ctx, t.Name, connected[t.Name])
+}
+
+// compareRules compares the two evaluations of the rules, with people of the database when
+// there is one.
+func compareRules(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) (policy.Comparison, error) {
+	if db == nil {
+		return reconcile.CompareRules(ctx, nil, c, day, comparing)
+	}
+	return reconcile.CompareRules(ctx, db, c, day, comparing)
+}
+
+func warningsOf(ctx context.Context, db *store.DB, c *config.Config) ([]diagnostic.Problem, error) {
+	if db == nil {
+		return access.Warnings(ctx, nil, c)
+	}
+	return access.Warnings(ctx, db, c)
 }

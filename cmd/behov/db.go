@@ -272,21 +272,13 @@ emptied.`,
 	}
 }
 
-// pauseAll pauses every target, unless all are paused already.
+// pauseAll pauses every target.
 func (a *app) pauseAll(ctx context.Context, i *installation, why string) error {
-	pauses, err := i.db.Pauses(ctx)
-	if _, paused := pauses[store.EveryTarget]; paused || err != nil {
-		return err
-	}
 	maker, err := a.actor(ctx, i)
 	if err != nil {
 		return err
 	}
-	return i.db.Write(ctx, func(tx *store.Tx) error {
-		_, err := tx.Decide(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.TargetSubject(store.EveryTarget), Maker: maker,
-			Reason: why}, a.now())
-		return err
-	})
+	return a.governance(i).PauseEverything(ctx, maker, why)
 }
 
 func copyFile(from, to string) error {

@@ -88,16 +88,12 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			}
 			p := newProgress(a.stderr)
 			importer := hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: actor, Progress: func(done, total int) { p.show("record events", done, total) }}
-			export, err := hr.Read(args[0], content, s, i.config.Attributes, i.config.Rules.Units, importer.Today())
+			report, err := importer.ImportByHand(ctx, content, hr.Delivery{Source: s, Name: args[0], ExportedAt: when, ExportTimeStated: made != "", ExportTimeWarning: warning, Current: strings.EqualFold(made, "now")})
+			p.done()
 			var refused diagnostic.Problem
 			if show && errors.As(err, &refused) && refused.Value != "" {
 				a.printf("%s: %s\n", refused.Error(), refused.Value)
 			}
-			if err != nil {
-				return errors.Join(err, importer.Refuse(ctx, s, args[0], hr.HashOf(content), err))
-			}
-			report, err := importer.Deliver(ctx, hr.Delivery{Source: s, Name: args[0], Hash: hr.HashOf(content), ExportedAt: when, ExportTimeStated: made != "", ExportTimeWarning: warning, Current: strings.EqualFold(made, "now"), Export: export, ByHand: true})
-			p.done()
 			if err != nil {
 				return err
 			}

@@ -254,16 +254,10 @@ What the person may do does not change: every employment gives what it needs.`,
 				return errors.New("name an employment, or --lift")
 			}
 			var chosen identity.EmploymentID
-			for _, e := range p.Employments {
-				if !lift && (e.Key.Key == args[1] || e.Key.Source+"/"+e.Key.Key == args[1]) {
-					if chosen != "" {
-						return fmt.Errorf("several sources call an employment %s: say SOURCE/%s", args[1], args[1])
-					}
-					chosen = e.ID
+			if !lift {
+				if chosen, err = a.view(ctx, i).FindEmployment(p, args[1]); err != nil {
+					return err
 				}
-			}
-			if !lift && chosen == "" {
-				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", a.view(ctx, i).Name(p.ID), args[1], args[0])
 			}
 			subject, err := a.subject(ctx, i, by)
 			if err != nil {

@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -90,21 +91,12 @@ all. behov serve does it at once; without it, the next behov apply.`,
 			if (len(args) > 0) == (all || target != "") || all && target != "" {
 				return errors.New("say which: keys, --target or --all")
 			}
-			if _, known := i.config.Target(target); target != "" && !known {
-				return fmt.Errorf("there is no target %q", target)
+			if len(args) == 0 {
+				return a.decideSteps(ctx, i, store.Retry, by, func(g *governance.Governance, subject rights.Subject) ([]store.FailingStep, int, error) {
+					return g.RetrySteps(ctx, target, subject, reason)
+				})
 			}
-			if all || target != "" {
-				failing, err := i.db.FailingSteps(ctx, target, store.Everyone())
-				if err != nil {
-					return err
-				}
-				for _, f := range failing {
-					if f.State != store.GivenUp {
-						args = append(args, string(f.Key))
-					}
-				}
-			}
-			return a.decideSteps(ctx, i, args, store.Retry, by, reason)
+			return a.decideKeys(ctx, i, args, store.Retry, by, reason)
 		}),
 	}
 	cmd.Flags().StringVar(&target, "target", "", "all in this target")
@@ -124,7 +116,7 @@ or until it is another step: with other values, or in another account.`,
 		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			return a.decideSteps(ctx, i, args, store.GiveUp, by, reason)
+			return a.decideKeys(ctx, i, args, store.GiveUp, by, reason)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -132,12 +124,19 @@ or until it is another step: with other values, or in another account.`,
 	return cmd
 }
 
-func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict store.Verdict, by, reason string) error {
+func (a *app) decideKeys(ctx context.Context, i *installation, keys []string, verdict store.Verdict, by, reason string) error {
+	return a.decideSteps(ctx, i, verdict, by, func(g *governance.Governance, subject rights.Subject) ([]store.FailingStep, int, error) {
+		decided, err := g.DecideSteps(ctx, keys, verdict, subject, reason)
+		return decided, len(keys), err
+	})
+}
+
+func (a *app) decideSteps(ctx context.Context, i *installation, verdict store.Verdict, by string, decide func(*governance.Governance, rights.Subject) (decided []store.FailingStep, asked int, err error)) error {
 	subject, err := a.subject(ctx, i, by)
 	if err != nil {
 		return err
 	}
-	decided, err := a.governance(i).DecideSteps(ctx, keys, verdict, subject, reason)
+	decided, asked, err := decide(a.governance(i), subject)
 	if err != nil {
 		return err
 	}
@@ -149,7 +148,7 @@ func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, v
 		return a.printJSON(itemsOf(steps))
 	}
 	a.printf("Decided: %s, %s.\n", verdict, count(len(decided), "step", "steps"))
-	if left := len(keys) - len(decided); left > 0 {
+	if left := asked - len(decided); left > 0 {
 		a.printf("%s about the person who decides: another person decides on that.\n", count(left, "step is", "steps are"))
 	}
 	return nil

@@ -9,10 +9,9 @@ import (
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/lock"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -77,38 +76,28 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 		return err
 	}
 	defer done()
-	standing, err := e.PersonStatus(ctx, p)
-	if err != nil {
-		return err
-	}
-	e.Actor = d.Maker
-	first, err := e.DisableAccounts(ctx, p, standing.Facts.Suspended)
-	if err != nil {
-		return err
-	}
-	e.Actor, err = a.actor(ctx, i)
-	if err != nil {
-		return err
-	}
-	if !a.json {
-		a.printf("%s", closingText(first.Outcomes))
-	}
-	second, err := e.Run(ctx, reconcile.Scope{Person: p.ID})
-	if errors.Is(err, lock.ErrLocked) {
-		second, err = nil, nil
+	first, second, err := e.CloseAccess(ctx, p, d, func(known *execute.Result) {
 		if !a.json {
-			a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")
+			a.printf("%s", closingText(known.Outcomes))
 		}
-	}
+	})
 	if err != nil {
-		return errors.Join(err, first.Err())
+		if first != nil {
+			err = errors.Join(err, first.Err())
+		}
+		return err
 	}
 	if a.json {
 		closed, err1 := resultOf(n, first)
 		run, err2 := resultOf(n, second)
-		return errors.Join(err1, err2, a.printJSON(suspendJSON{n.Decision(d), closed, run}), first.Err(), second.Err())
+		err := errors.Join(err1, err2, a.printJSON(suspendJSON{n.Decision(d), closed, run}), first.Err())
+		if second != nil {
+			err = errors.Join(err, second.Err())
+		}
+		return err
 	}
 	if second == nil {
+		a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")
 		return first.Err()
 	}
 	a.printResult(second, n)

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/desired"
@@ -257,6 +258,25 @@ func employmentRef(s subject, e identity.Employment) EmploymentRef {
 		return EmploymentRef{ID: e.ID}
 	}
 	return EmploymentRef{e.ID, e.Key.Source, e.Key.Key}
+}
+
+// FindEmployment returns the employment of a person that a reference names: the key of its
+// source, or SOURCE/KEY.
+func (v *View) FindEmployment(p identity.Person, ref string) (identity.EmploymentID, error) {
+	var found identity.EmploymentID
+	for _, e := range p.Employments {
+		if e.Key.Key != ref && e.Key.Source+"/"+e.Key.Key != ref {
+			continue
+		}
+		if found != "" {
+			return "", fmt.Errorf("several sources call an employment %s: say SOURCE/%s", ref, ref)
+		}
+		found = e.ID
+	}
+	if found == "" {
+		return "", fmt.Errorf("%s has no employment %q: behov people show lists them", v.Name(p.ID), ref)
+	}
+	return found, nil
 }
 
 // employmentOf names an employment of the person.

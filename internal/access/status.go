@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -156,4 +157,21 @@ func openHolds(holds []store.HoldState) (held, starts map[string]int) {
 		}
 	}
 	return held, starts
+}
+
+// KeptOf returns what is kept of a target that is not in the configuration any more.
+func (v *View) KeptOf(target string) (store.TargetInventory, error) {
+	if _, configured := v.Config.Target(target); configured {
+		return store.TargetInventory{}, fmt.Errorf("target %s is in the configuration: take it out of behov.yaml first", target)
+	}
+	all, err := reconcile.UnconfiguredTargets(v.ctx, v.DB, v.Config)
+	if err != nil {
+		return store.TargetInventory{}, err
+	}
+	for _, k := range all {
+		if k.Target == target {
+			return k, nil
+		}
+	}
+	return store.TargetInventory{}, fmt.Errorf("nothing is known of a target %q", target)
 }
