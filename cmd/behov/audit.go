@@ -2,57 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/audit"
 )
 
 func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
 	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.logCommand(), a.verifyCommand())
 	return cmd
-}
-
-const instantHelp = `An instant is "2026-11-23T14:05:00+01:00", "2026-11-23 14:05" in the
-organisation's time zone, or a date, which stands for the whole day.`
-
-// stretch is a stretch of time; a single instant is a microsecond long.
-type stretch struct{ from, to time.Time }
-
-// parseStretch reads an instant, or a date, which is the whole day.
-func parseStretch(s string, zone *time.Location) (stretch, error) {
-	if t, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
-		return stretch{t, t.AddDate(0, 0, 1)}, nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return stretch{t, t.Add(time.Microsecond)}, nil
-	}
-	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
-			return stretch{t, t.Add(time.Microsecond)}, nil
-		}
-	}
-	return stretch{}, fmt.Errorf("%q is no instant: write 2026-11-23, \"2026-11-23 14:05\" or 2026-11-23T14:05:00+01:00", s)
-}
-
-// parsePast reads an instant or a date that has begun. The trail knows nothing of the
-// future, and who has something now would be listed as having it then.
-func (a *app) parsePast(flag, text string, zone *time.Location) (stretch, error) {
-	s, err := parseStretch(text, zone)
-	if err == nil && s.from.After(a.now()) {
-		err = fmt.Errorf("%s has not come yet, and the audit trail says what was: see with behov plan --as-of %s what will change until then", text, s.from.In(zone).Format(time.DateOnly))
-	}
-	if err != nil {
-		return stretch{}, fmt.Errorf("%s: %w", flag, err)
-	}
-	return s, nil
 }
 
 func (a *app) whoHadCommand() *cobra.Command {
@@ -78,36 +38,6 @@ func (a *app) whoHadCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
 	return cmd
-}
-
-// period reads the flags of a question about the past: an instant or a day, or a time. It
-// returns nil without any, which is now.
-func (a *app) period(i *installation, at, from, to string) (*access.Period, error) {
-	var p access.Period
-	switch {
-	case at != "" && (from != "" || to != ""):
-		return nil, errors.New("--at goes without --from and --to")
-	case at != "":
-		s, err := a.parsePast("--at", at, i.zone)
-		return &access.Period{From: s.from, To: s.to}, err
-	case from == "" && to == "":
-		return nil, nil
-	}
-	if from != "" {
-		s, err := a.parsePast("--from", from, i.zone)
-		if err != nil {
-			return nil, err
-		}
-		p.From = s.from
-	}
-	if to != "" {
-		s, err := parseStretch(to, i.zone)
-		if err != nil {
-			return nil, fmt.Errorf("--to: %w", err)
-		}
-		p.To = s.to
-	}
-	return &p, nil
 }
 
 func (a *app) accessCommand() *cobra.Command {
@@ -163,31 +93,4 @@ func (a *app) printAccess(i *installation, v *access.View, had []access.Access, 
 		t.row(v.Name(x.Person.ID), x.Entitlement, x.Target, x.Since.In(i.zone).Format(layout), until, why)
 	}
 	return t.print()
-}
-
-func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify",
-		Short: "Verify that the audit trail was not changed",
-		Long: `Read the whole audit trail and check that no record was changed, removed, put in
-or moved, that every step has one outcome, and that the access intervals that
-questions are answered from are those the records give. Note the head it prints
-somewhere else: the same head later proves that nothing before it changed.`,
-		Example: "  behov audit verify",
-		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			s, err := i.db.VerifyAudit(ctx)
-			if err != nil {
-				return fmt.Errorf("the audit trail does not verify: %w", err)
-			}
-			if a.json {
-				return a.printJSON(verifyJSON{s.Records, hex.EncodeToString(s.Head), len(s.Intervals), append([]audit.AttemptID{}, s.OpenSteps...)})
-			}
-			a.printf("Audit trail verified: %s, %s, head %x.\n", count(int(s.Records), "record", "records"), count(len(s.Intervals), "access interval", "access intervals"), s.Head)
-			if n := len(s.OpenSteps); n > 0 {
-				a.printf("%s begun and not seen to end; the next apply finds out.\n", count(n, "step was", "steps were"))
-			}
-			return nil
-		}),
-	}
 }
