@@ -145,6 +145,10 @@ func (in *installation) view(key string) *access.View {
 func TestWhoSeesWhom(t *testing.T) {
 	in := newInstallation(t, "")
 	in.apply()
+	var unknown *access.UnknownEntitlementError
+	if _, err := in.view("").WhoHad("lib:libary", nil); !errors.As(err, &unknown) {
+		t.Errorf("a misspelt entitlement: %v", err)
+	}
 	everyone := []string{"", "administrator", "operator", "personnel", "officer", "auditor"}
 	for _, viewer := range append(everyone, "owner", "deputy", "manager", "reviewer", "stranger", "staff", "gone") {
 		all := slices.Contains(everyone, viewer)
@@ -178,6 +182,9 @@ func TestWhoSeesWhom(t *testing.T) {
 			t.Errorf("%q sees %d of those who have library", viewer, len(had))
 		}
 		in.checkMasked(viewer, "secret", had)
+		if of, err := in.view(viewer).WhoHadSystem("lib", nil); err != nil || len(of) != want {
+			t.Errorf("%q sees %d of those who have something in lib, %v", viewer, len(of), err)
+		}
 		people, counts, err := in.view(viewer).People("")
 		if err != nil {
 			t.Fatal(err)

@@ -81,6 +81,25 @@ func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
 	return v.access(intervals, p == nil)
 }
 
+// WhoHadSystem is WhoHad for every entitlement of a system, sorted by entitlement.
+func (v *View) WhoHadSystem(system string, p *Period) ([]Access, error) {
+	if s, known := v.Config.Rules.Catalogue.System(system); !known || s.ID == "" {
+		return nil, fmt.Errorf("no system %q is in the catalogue", system)
+	}
+	all := []Access{}
+	for _, e := range v.Config.Rules.Catalogue.Entitlements {
+		if e.System != system {
+			continue
+		}
+		had, err := v.WhoHad(string(e.ID), p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, had...)
+	}
+	return all, nil
+}
+
 // AccessOf returns what a person had during a period, or has now when it is nil.
 func (v *View) AccessOf(person identity.PersonID, p *Period) ([]Access, error) {
 	intervals, err := v.DB.Intervals(v.ctx, v.during(store.IntervalQuery{Person: person}, p))
