@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -437,6 +438,36 @@ func TestNoListReadsOneByOne(t *testing.T) {
 		db.asked = 0
 		if _, err := v.WhoHad("base:staff", nil); err != nil || db.asked > 1 {
 			t.Errorf("%q: people were read %d times for one list, %v", viewer, db.asked, err)
+		}
+	}
+}
+
+// TestAReasonInJSON: the sentence stands beside the code and the parameters, whatever is in
+// it, and is read back; no field is there twice.
+func TestAReasonInJSON(t *testing.T) {
+	odd := "Åsa: <a> & \"b\" \\ \n\x01"
+	for _, said := range []access.Reason{{Reason: reason.Of(reason.NoRule{}), Text: odd}, {Reason: reason.Of(reason.NoRule{}), Text: "plain"}, {Reason: reason.Of(reason.HoldExpired{}), Text: "\xff"},
+		{Reason: reason.Of(reason.Answer{Text: odd}), Text: odd}} {
+		b, err := json.Marshal(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read access.Reason
+		if err := json.Unmarshal(b, &read); err != nil || read.Reason != said.Reason || read.Text != strings.ToValidUTF8(said.Text, "\uFFFD") || strings.Count(string(b), `"text":`) != 1 {
+			t.Errorf("%+v: %s, %+v, %v", said, b, read, err)
+		}
+	}
+	if b, err := json.Marshal(struct {
+		Why access.Reason `json:"why,omitzero"`
+	}{}); err != nil || string(b) != "{}" {
+		t.Errorf("no reason: %s, %v", b, err)
+	}
+	for code, kind := range reason.All() {
+		of := reflect.TypeOf(kind)
+		for i := range of.NumField() {
+			if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name == "text" && code != reason.CodeOf(reason.Answer{}) {
+				t.Errorf("the parameter text of %s stands where its sentence does", code)
+			}
 		}
 	}
 }

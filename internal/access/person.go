@@ -342,6 +342,15 @@ type PersonState struct {
 func (v *View) People(state identity.State) ([]PersonState, map[identity.State]int, error) {
 	all, counts := []PersonState{}, map[identity.State]int{}
 	day := v.Today()
+	stages := map[identity.Stage]reason.Reason{} // most people have one of a few
+	because := func(s identity.Stage) reason.Reason {
+		r, made := stages[s]
+		if !made {
+			r = reason.OfStage(s)
+			stages[s] = r
+		}
+		return r
+	}
 	var page []identity.Person
 	add := func() error {
 		statuses, err := reconcile.PersonStatuses(v.ctx, v.DB, v.Config, page, day)
@@ -359,7 +368,7 @@ func (v *View) People(state identity.State) ([]PersonState, map[identity.State]i
 			}
 			counts[s.Stage.State]++
 			if state == "" || state == s.Stage.State {
-				all = append(all, PersonState{Person: v.Ref(page[i].ID), Stage: Stage{State: s.Stage.State, Since: s.Stage.Since, Next: s.Stage.Next, Because: Reason{Reason: reason.OfStage(s.Stage)}},
+				all = append(all, PersonState{Person: v.Ref(page[i].ID), Stage: Stage{State: s.Stage.State, Since: s.Stage.Since, Next: s.Stage.Next, Because: Reason{Reason: because(s.Stage)}},
 					Suspended: Reason{Reason: s.Facts.Suspended}})
 				suspended = append(suspended, s.Facts.Suspended)
 			}

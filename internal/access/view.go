@@ -2,7 +2,9 @@ package access
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
@@ -37,18 +39,40 @@ type Reason struct {
 	Text string
 }
 
+// answerCode is the code of what a target said: its sentence is its parameter text.
+var answerCode = reason.CodeOf(reason.Answer{})
+
 // MarshalJSON implements json.Marshaler.
 func (r Reason) MarshalJSON() ([]byte, error) {
 	if r.IsZero() {
 		return []byte("null"), nil
 	}
-	var text strings.Builder
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(r.Text); err != nil {
+	canonical := r.JSON()
+	if r.Code() == answerCode {
+		return []byte(canonical), nil
+	}
+	text, err := quote(r.Text)
+	if err != nil {
 		return nil, err
 	}
-	return []byte(strings.TrimSuffix(r.JSON(), "}") + `,"text":` + strings.TrimSpace(text.String()) + "}"), nil
+	b := make([]byte, 0, len(canonical)+len(text)+len(`,"text":}`))
+	b = append(b, canonical[:len(canonical)-1]...)
+	b = append(append(b, `,"text":`...), text...)
+	return append(b, '}'), nil
+}
+
+// quote returns a text as JSON. Most sentences have nothing in them that JSON escapes.
+func quote(text string) (string, error) {
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+		return `"` + text + `"`, nil
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(text); err != nil {
+		return "", fmt.Errorf("encode: %w", err)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
