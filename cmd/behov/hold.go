@@ -76,11 +76,10 @@ func (a *app) showHoldCommand() *cobra.Command {
 				}
 				return a.printJSON(holdShowJSON{v.Hold(h), would})
 			}
-			n := v
 			a.printHold(i, v, v.Hold(h))
 			switch h.Kind {
 			case store.HRImportHold, store.HREndingsHold, store.HRStartHold:
-				return a.printHeldImport(n, h, all)
+				return a.printHeldImport(v, h, all)
 			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
@@ -89,7 +88,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 				return fmt.Errorf("hold %s: %w", h.Digest, err)
 			}
 			a.printf("  %s for %s.\n", stepCounts(steps), count(len(people(steps)), "person", "people"))
-			printer := planPrinter{app: a, names: n, values: &reconcile.Values{}, all: all}
+			printer := planPrinter{app: a, names: v, values: &reconcile.Values{}, all: all}
 			printer.printSteps(steps)
 			return nil
 		}),
