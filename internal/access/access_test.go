@@ -147,7 +147,7 @@ func TestWhoSeesWhom(t *testing.T) {
 	in := newInstallation(t, "")
 	in.apply()
 	var unknown *access.UnknownEntitlementError
-	if _, err := in.view("").WhoHad("lib:libary", nil); !errors.As(err, &unknown) {
+	if _, err := in.view("").WhoHad("lib:nothing", nil); !errors.As(err, &unknown) {
 		t.Errorf("a misspelt entitlement: %v", err)
 	}
 	everyone := []string{"", "administrator", "operator", "personnel", "officer", "auditor"}
