@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) accountCommand() *cobra.Command {
@@ -27,27 +26,17 @@ func (a *app) accountListCommand() *cobra.Command {
 		Example: "  behov account list 1004",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
+			p, err := a.view(ctx, i).Person(args[0], nil)
 			if err != nil {
 				return err
 			}
-			known := map[string]string{}
-			for _, t := range i.config.Targets {
-				accounts, err := i.db.Accounts(ctx, t.Name, store.Everyone())
-				if err != nil {
-					return err
-				}
-				if id := accounts[p.ID]; id != "" {
-					known[t.Name] = id
-				}
-			}
 			if a.json {
-				return a.printJSON(map[string]any{"person": p.ID, "accounts": known})
+				return a.printJSON(accountListJSON{p.Person, p.Accounts})
 			}
-			for _, target := range sortedKeys(known) {
-				a.printf("%s: %s\n", target, known[target])
+			for _, x := range p.Accounts {
+				a.printf("%s: %s\n", x.Target, x.AccountID)
 			}
-			if len(known) == 0 {
+			if len(p.Accounts) == 0 {
 				a.printf("None that behov knows.\n")
 			}
 			return nil
@@ -92,7 +81,7 @@ follows from it.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(proposal)
+				return a.printJSON(proposalJSON{a.view(ctx, i).Decision(proposal.Decision), holdOf(proposal)})
 			}
 			a.printProposal(proposal, "The account was made by someone else than behov.")
 			return nil
@@ -107,4 +96,12 @@ follows from it.`,
 // printProposal says that another person has to let a proposal through.
 func (a *app) printProposal(p governance.Proposal, why string) {
 	a.printf("Proposed (decision %d). %s Another person lets it through:\n  behov hold release %s --reason \"…\" --by …\n", p.Seq, why, p.Hold.Digest)
+}
+
+// holdOf returns the digest of the hold that a proposal waits with.
+func holdOf(p governance.Proposal) string {
+	if p.Hold == nil {
+		return ""
+	}
+	return string(p.Hold.Digest)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
@@ -31,7 +32,7 @@ people with protected identity.
 			var since, until stretch
 			var err error
 			if len(args) == 1 {
-				if person, err = findAuditedPerson(ctx, i, args[0]); err != nil {
+				if person, err = a.view(ctx, i).FindInTrail(args[0]); err != nil {
 					return err
 				}
 			}
@@ -45,7 +46,7 @@ people with protected identity.
 					return err
 				}
 			}
-			n := newNames(ctx, i)
+			n := a.view(ctx, i)
 			of := store.Everyone()
 			if person != "" {
 				of = store.Only(person)
@@ -58,7 +59,7 @@ people with protected identity.
 					continue
 				}
 				var opened []byte
-				if !n.protected(r.Person) {
+				if !n.Masked(r.Person) {
 					if opened, err = i.db.DecryptPayload(ctx, r); err != nil {
 						return err
 					}
@@ -77,18 +78,15 @@ people with protected identity.
 
 // printRecord prints a record with its opened payload: as one line of JSON, or as
 // people read it.
-func (a *app) printRecord(i *installation, n *names, r audit.Record, opened []byte) error {
+func (a *app) printRecord(i *installation, n *access.View, r audit.Record, opened []byte) error {
 	if a.json {
-		line := struct {
-			audit.Record
-			Opened json.RawMessage `json:"opened,omitempty"`
-		}{Record: r}
+		line := recordJSON{Version: jsonVersion, Record: r}
 		if json.Valid(opened) {
 			line.Opened = opened
 		}
 		return json.NewEncoder(a.stdout).Encode(line)
 	}
-	by := n.actor(r.Actor)
+	by := n.Actor(r.Actor)
 	if r.Authority != "" {
 		by += " (" + r.Authority + ")"
 	}
@@ -97,14 +95,14 @@ func (a *app) printRecord(i *installation, n *names, r audit.Record, opened []by
 	}
 	var about []string
 	if r.Person != "" {
-		about = append(about, n.of(r.Person))
+		about = append(about, n.Name(r.Person))
 	}
 	for _, s := range []string{r.Target, r.Entitlement, r.Op, string(r.Outcome)} {
 		if s != "" {
 			about = append(about, s)
 		}
 	}
-	reason := n.in(r.Reason)
+	reason := n.Text(r.Reason)
 	var written struct {
 		Reason string `json:"reason"`
 	}

@@ -10,88 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/policy"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
-	"github.com/behov/behov/internal/targets"
 	"github.com/behov/behov/internal/wording"
 )
 
-// checkEntitlements reads a target and returns an error that names the catalogue's
-// entitlements it lacks: no one could be given them.
-func (a *app) checkEntitlements(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
-	observed := plan.NewObserved()
-	completeness, err := connector.Snapshot(ctx, observed)
-	if err != nil {
-		return err
-	}
-	if !completeness.Complete {
-		return fmt.Errorf("it cannot be read completely: %s", completeness.Why)
-	}
-	if m, ok := connector.(connectors.Matcher); ok {
-		observed.Names = m.Matching()[connectors.EntitlementName]
-	}
-	observed.Done(completeness)
-	var missing []string
-	for _, e := range c.Rules.Catalogue.Entitlements {
-		if e.Target == target && !observed.Exists(e.Native) && !observed.Ambiguous(e.Native) {
-			missing = append(missing, fmt.Sprintf("%q", e.Native))
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("it lacks %s, which the catalogue names: create them there, or correct the catalogue", strings.Join(missing, ", "))
-	}
-	return nil
-}
-
 // comparing is for how long check compares.
 const comparing = 30 * time.Second
-
-// compareRules asks Casbin about employments made up from the rules and, when
-// the database is there and may be asked, about some of the people.
-func (a *app) compareRules(ctx context.Context, c *config.Config, offline bool) (policy.Comparison, error) {
-	within, cancel := context.WithTimeout(ctx, comparing)
-	defer cancel()
-	people := func(func(identity.Person, error) bool) {}
-	if !offline {
-		db, err := currentDatabase(ctx, c)
-		if err != nil {
-			return policy.Comparison{}, err
-		}
-		if db != nil {
-			defer db.Close() //nolint:errcheck // it was only read
-			people = reconcile.SamplePeople(within, db)
-		}
-	}
-	compared, err := c.Rules.CompareAll(within, people, identity.DateOf(a.now(), c.Zone))
-	if err != nil && within.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		return compared, fmt.Errorf("compare the fast evaluator with Casbin: %w", err)
-	}
-	return compared, nil
-}
-
-// currentDatabase opens the database without changing it; nil when there is
-// none yet, or one of another version of behov, about which other commands say
-// more.
-func currentDatabase(ctx context.Context, c *config.Config) (*store.DB, error) {
-	master, err := masterKey(c)
-	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // check needs no key, and people none
-	}
-	db, err := store.OpenCurrent(ctx, c.Database, master)
-	if errors.Is(err, store.ErrNotCurrent) {
-		return nil, nil //nolint:nilnil // printed above
-	}
-	return db, err
-}
 
 func (a *app) checkCommand() *cobra.Command {
 	var offline bool
@@ -126,7 +53,17 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if _, err := masterKey(c); err != nil && !errors.Is(err, fs.ErrNotExist) && !offline {
 		return fmt.Errorf("behov.yaml: key: %w", err)
 	}
-	compared, err := a.compareRules(ctx, c, offline)
+	var db *store.DB
+	if !offline {
+		var err error
+		if db, err = currentDatabase(ctx, c); err != nil {
+			return err
+		}
+	}
+	if db != nil {
+		defer db.Close() //nolint:errcheck // it is only read
+	}
+	compared, err := compareRules(ctx, db, c, identity.DateOf(a.now(), c.Zone))
 	if err != nil {
 		return err
 	}
@@ -144,18 +81,13 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
-	warnings, err := a.warnProtectedLeaks(ctx, c, offline)
+	warnings, err := warningsOf(ctx, db, c)
 	if err != nil {
 		return err
 	}
-	deciders, err := a.warnWeaknesses(ctx, c, offline)
-	if err != nil {
-		return err
-	}
-	warnings = append(warnings, deciders...)
 	if a.json {
-		if err := a.printJSON(map[string]any{"warnings": append([]diagnostic.Problem{}, warnings...), "targets": len(c.Targets), "entitlements": len(c.Rules.Catalogue.Entitlements), "rules": c.Rules.Digest,
-			"compared": map[string]int{"conditions": compared.Conditions, "people": compared.People}, "problems": append([]diagnostic.Problem{}, problems...)}); err != nil {
+		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,
+			comparedJSON{compared.Conditions, compared.People}}); err != nil {
 			return err
 		}
 	}
@@ -181,24 +113,4 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	a.printf("Configuration OK: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 	return nil
-}
-
-// checkTarget asks a target whether it answers, permits what is needed, and has
-// what the catalogue names, and tries whether a disabled account is shut out. It
-// returns what that showed, for people.
-func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target) (proved string, err error) {
-	only := *c
-	only.Targets = []config.Target{t}
-	connected, err := targets.Connect(&only, nil)
-	if err != nil {
-		return "", err
-	}
-	defer closeTargets(connected)
-	if err := errors.Join(targets.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
-		return "", err
-	}
-	if err := a.checkEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {
-		return "", err
-	}
-	return a.prove(ctx, t.Name, connected[t.Name])
 }

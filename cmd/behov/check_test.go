@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -23,7 +24,11 @@ func TestCheckAsksCasbin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		compared, err := a.compareRules(t.Context(), c, offline)
+		var db *store.DB
+		if !offline {
+			db = openStore(t, h.dir)
+		}
+		compared, err := compareRules(t.Context(), db, c, identity.DateOf(a.now(), c.Zone))
 		if err != nil || len(compared.Differences) > 0 || compared.Conditions != 8 || offline != (compared.People == 0) {
 			t.Errorf("compared %+v, %v", compared, err)
 		}

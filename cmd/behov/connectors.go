@@ -31,7 +31,7 @@ also under which conditions, and which quirks of services it knows.`,
 			}
 			switch {
 			case a.json:
-				return a.printJSON(matrix(kinds))
+				return a.printJSON(connectorsJSON{matrix(kinds), []quirkJSON{}})
 			case markdown:
 				a.printf("%s", markdownMatrix(kinds))
 			default:
@@ -118,7 +118,11 @@ func (a *app) printKind(kinds []config.KindCapabilities, name string) error {
 		quirks = scim.Quirks()
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"kinds": matrix(these), "quirks": quirks})
+		said := connectorsJSON{matrix(these), []quirkJSON{}}
+		for _, q := range quirks {
+			said.Quirks = append(said.Quirks, quirkJSON{string(q.Quirk), q.Detected, q.Text})
+		}
+		return a.printJSON(said)
 	}
 	for i, k := range these {
 		if i > 0 {

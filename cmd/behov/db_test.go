@@ -110,7 +110,7 @@ func TestMoveToPostgreSQL(t *testing.T) {
 	h.says([]string{"plan"}, "nothing to do")
 	h.says([]string{"audit", "verify"}, "Audit trail verified")
 	var said struct {
-		Version  int64
+		Version  int64 `json:"schema_version"`
 		Migrated []string
 	}
 	if err := json.Unmarshal([]byte(h.ok("db", "migrate", "--json")), &said); err != nil || said.Version < 1 || len(said.Migrated) > 0 {

@@ -32,9 +32,9 @@ A person cannot enable their own accounts.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(d)
+				return a.printJSON(a.view(ctx, i).Decision(d))
 			}
-			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", d.Seq, newNames(ctx, i).of(p.ID))
+			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", d.Seq, a.view(ctx, i).Name(p.ID))
 			return nil
 		}),
 	}

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -29,26 +26,13 @@ func (a *app) holdCommand() *cobra.Command {
 		Example: "  behov hold list",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			holds, err := i.db.Holds(ctx)
+			v := a.view(ctx, i)
+			shown, rejected, err := v.Holds(all)
 			if err != nil {
 				return err
 			}
-			shown := []store.HoldState{}
-			rejected := 0
-			for _, h := range holds {
-				if h.Decision != nil && h.Decision.Verdict == store.Reject {
-					rejected++
-				}
-				if all || h.Decision == nil && h.Current() {
-					shown = append(shown, h)
-				}
-			}
 			if a.json {
-				rows := make([]holdJSON, len(shown))
-				for n, h := range shown {
-					rows[n] = holdJSON{h, h.Current(), h.At().Add(i.config.HoldsExpire)}
-				}
-				return a.printJSON(rows)
+				return a.printJSON(itemsOf(shown))
 			}
 			if len(shown) == 0 {
 				a.printf("No holds are waiting for a decision.\n")
@@ -57,9 +41,8 @@ func (a *app) holdCommand() *cobra.Command {
 				}
 				return nil
 			}
-			n := newNames(ctx, i)
 			for _, h := range shown {
-				a.printHold(i, n, h)
+				a.printHold(i, v, h)
 			}
 			return nil
 		}),
@@ -73,13 +56,6 @@ func (a *app) holdCommand() *cobra.Command {
 	return cmd
 }
 
-// holdJSON is a hold as --json prints it.
-type holdJSON struct {
-	store.HoldState
-	Current bool      `json:"current"`
-	Expires time.Time `json:"expires"`
-}
-
 func (a *app) showHoldCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
@@ -88,21 +64,22 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Example: "  behov hold show 3f9c2a",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+			v := a.view(ctx, i)
 			h, err := a.governance(i).HoldBody(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(struct {
-					store.HoldState
-					Would json.RawMessage `json:"would"`
-				}{h, json.RawMessage(cmp.Or(h.Body, "null"))})
+				would, err := v.HoldContent(h)
+				if err != nil {
+					return err
+				}
+				return a.printJSON(holdShowJSON{v.Hold(h), would})
 			}
-			n := newNames(ctx, i)
-			a.printHold(i, n, h)
+			a.printHold(i, v, v.Hold(h))
 			switch h.Kind {
 			case store.HRImportHold, store.HREndingsHold, store.HRStartHold:
-				return a.printHeldImport(n, h, all)
+				return a.printHeldImport(v, h, all)
 			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
@@ -111,7 +88,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 				return fmt.Errorf("hold %s: %w", h.Digest, err)
 			}
 			a.printf("  %s for %s.\n", stepCounts(steps), count(len(people(steps)), "person", "people"))
-			printer := planPrinter{app: a, names: n, values: &reconcile.Values{}, all: all}
+			printer := planPrinter{app: a, names: v, values: &reconcile.Values{}, all: all}
 			printer.printSteps(steps)
 			return nil
 		}),
@@ -121,7 +98,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 }
 
 // printHeldImport prints, by kind of event, the people whom a held import would change.
-func (a *app) printHeldImport(n *names, h store.HoldState, all bool) error {
+func (a *app) printHeldImport(n *access.View, h store.HoldState, all bool) error {
 	var would map[identity.Kind][]identity.PersonID
 	if err := json.Unmarshal([]byte(h.Body), &would); err != nil {
 		return fmt.Errorf("hold %s: %w", h.Digest, err)
@@ -133,138 +110,34 @@ func (a *app) printHeldImport(n *names, h store.HoldState, all bool) error {
 				a.printf("    … and %d more (--all)\n", len(would[kind])-i)
 				break
 			}
-			a.printf("    %s\n", n.of(id))
+			a.printf("    %s\n", n.Name(id))
 		}
 	}
 	return nil
 }
 
-func (a *app) printHold(i *installation, n *names, h store.HoldState) {
+func (a *app) printHold(i *installation, v *access.View, h access.Hold) {
 	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
 	state := "current"
-	if !h.Current() {
-		state = "superseded at " + at(h.SupersededUS.Time()) + ": later plans have other steps"
+	if h.SupersededAt != nil {
+		state = "superseded at " + at(*h.SupersededAt) + ": later plans have other steps"
 	}
-	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.At()), at(h.At().Add(i.config.HoldsExpire)))
-	a.printReasons(h.Hold, n)
+	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.RaisedAt), at(h.ExpiresAt))
+	a.printReasons(h)
 	if d := h.Decision; d != nil {
-		a.printf("  %s by %s at %s: %s\n", d.Verdict, n.actor(d.Maker), at(d.At()), d.Reason)
+		a.printf("  %s by %s at %s: %s\n", d.Verdict, v.Actor(d.Maker.Actor), at(d.DecidedAt.Time()), d.Reason)
 	}
 }
 
 // printReasons prints why a hold was raised: of a held import, a line for each kind of
 // changes.
-func (a *app) printReasons(h store.Hold, n *names) {
-	kind, err := h.Why.Kind()
-	if several, ok := kind.(reason.Several); ok && err == nil && h.Kind != store.PlanHold {
-		for _, why := range several.Reasons {
-			a.printf("  - %s\n", n.in(why))
-		}
-		a.printf("  A release takes all of these. To take some of them only, correct the others in HR's file and import it again.\n")
+func (a *app) printReasons(h access.Hold) {
+	if len(h.Causes) == 0 {
+		a.printf("  %s\n", h.Why.Text)
 		return
 	}
-	a.printf("  %s\n", n.in(h.Why))
-}
-
-func (a *app) decideHoldCommand(verb string, verdict store.Verdict, short, example string) *cobra.Command {
-	var reason, by string
-	var named []string
-	cmd := &cobra.Command{
-		Use:   verb + " DIGEST",
-		Short: short,
-		Long: short + ".\n" + `The decision is about the steps that behov hold show lists, each by itself: it
-stays with them when later plans have other steps besides, until they are done,
-are not needed any more, or the hold expires. A held import goes through as a whole.`,
-		Example: example,
-		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			var about []identity.PersonID
-			for _, name := range named {
-				p, err := i.db.FindPerson(ctx, name, i.config.First)
-				if err != nil {
-					return err
-				}
-				about = append(about, p.ID)
-			}
-			h, err := a.governance(i).HoldBody(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			g := a.governance(i)
-			if h.Kind == store.AccountBindHold {
-				e, done, err := a.engine(ctx, i)
-				if err != nil {
-					return err
-				}
-				defer done()
-				g.Targets = e
-			}
-			d, err := g.DecideHold(ctx, args[0], verdict, about, subject, reason)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(d)
-			}
-			return a.printHoldDecision(newNames(ctx, i), h, d, verdict, about)
-		}),
+	for _, why := range h.Causes {
+		a.printf("  - %s\n", why.Text)
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	cmd.Flags().StringSliceVar(&named, "person", nil, "only the steps of this person (may be given several times): an HR person_id, login, e-mail address or ID")
-	return cmd
-}
-
-// printHoldDecision says what was decided on, and what comes of it. Of a plan
-// these are the steps of the people named, or all steps when none is.
-func (a *app) printHoldDecision(n *names, h store.HoldState, d governance.HoldDecision, verdict store.Verdict, named []identity.PersonID) error {
-	switch {
-	case h.Kind == store.AccountBindHold && verdict == store.Release:
-		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", n.of(d.Person), d.Seq)
-	case h.Kind == store.ErasureHold && verdict == store.Release:
-		a.printf("Erased: %s (decision %d). What the person had stays in the trail under that ID.\n", d.Person, d.Seq)
-	case h.Kind == store.AccountBindHold || h.Kind == store.ErasureHold:
-		a.printf("Rejected: hold %s: nothing is done.\n", h.Digest)
-	case h.Kind == store.HRImportHold && verdict == store.Release:
-		a.printf("Released: hold %s: the import of %s goes in at the next import of the same file.\n", h.Digest, h.Subject)
-	case h.Kind == store.HRImportHold:
-		a.printf("Rejected: hold %s: the import of %s stays out.\n", h.Digest, h.Subject)
-	case h.Kind == store.HREndingsHold && verdict == store.Release:
-		a.printf("Released: hold %s: what the import of %s held back goes in at the next import of the same file.\n", h.Digest, h.Subject)
-	case h.Kind == store.HREndingsHold:
-		a.printf("Rejected: hold %s: what the import of %s held back stays as it was.\n", h.Digest, h.Subject)
-	case h.Kind == store.HRStartHold && verdict == store.Release:
-		a.printf("Released: hold %s: the new start goes in when %s gives the same row again: with behov hr pull, at the next push, or when you import the row.\n", h.Digest, h.Subject)
-	case h.Kind == store.HRStartHold:
-		a.printf("Rejected: hold %s: the employment keeps its start.\n", h.Digest)
-	default:
-		a.printStepDecision(n, h, d, named)
-	}
-	return nil
-}
-
-func (a *app) printStepDecision(n *names, h store.HoldState, d governance.HoldDecision, named []identity.PersonID) {
-	steps := d.Steps
-	concerned := people(steps)
-	whose := count(len(concerned), "person", "people")
-	if len(named) > 0 {
-		var each []string
-		for _, id := range concerned {
-			each = append(each, n.of(id))
-		}
-		whose = strings.Join(each, ", ")
-	}
-	of := fmt.Sprintf(" of %s in %s ", whose, h.Subject)
-	if d.Verdict == store.Release {
-		a.printf("Released: hold %s: %s through at the next apply, or with behov serve at once.\n", h.Digest, count(len(steps), "step"+of+"goes", "steps"+of+"go"))
-	} else {
-		a.printf("Rejected: hold %s: %s undone.\n", h.Digest, count(len(steps), "step"+of+"stays", "steps"+of+"stay"))
-	}
-	if d.Remaining > 0 {
-		a.printf("%s held: about your own access, or caused by a decision of yours. Another person decides on that.\n", count(d.Remaining, "step stays", "steps stay"))
-	}
+	a.printf("  A release takes all of these. To take some of them only, correct the others in HR's file and import it again.\n")
 }

@@ -71,7 +71,7 @@ func (a *app) init(dir string) error {
 		written = append(written, name)
 	}
 	if a.json {
-		return a.printJSON(map[string]any{"dir": dir, "written": written, "kept": kept})
+		return a.printJSON(initJSON{dir, append([]string{}, written...), append([]string{}, kept...)})
 	}
 	if len(written) > 0 {
 		a.printf("Wrote %s to %s.\n", strings.Join(written, ", "), dir)

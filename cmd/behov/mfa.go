@@ -47,7 +47,7 @@ PERSON is an HR person_id, a login or an e-mail address.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"person": p.ID, "pass": pass.Code, "starts": pass.Starts, "expires": pass.Expires})
+				return a.printJSON(passJSON{a.view(ctx, i).Ref(p.ID), pass.Code, pass.Starts, pass.Expires})
 			}
 			a.printf("%s\nValid until %s. It is shown only now.\n", pass.Code, pass.Expires.In(i.zone).Format("2006-01-02 15:04"))
 			return nil
@@ -86,7 +86,7 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"person": p.ID, "withdrawn": withdrawn})
+				return a.printJSON(withdrawJSON{a.view(ctx, i).Ref(p.ID), withdrawn})
 			}
 			if withdrawn {
 				a.printf("Withdrawn: no pass of this person is valid any more.\n")

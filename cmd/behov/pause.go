@@ -67,7 +67,7 @@ func (a *app) pause(ctx context.Context, i *installation, args []string, verdict
 		return err
 	}
 	if a.json {
-		return a.printJSON(d)
+		return a.printJSON(a.view(ctx, i).Decision(d))
 	}
 	what := "target " + d.Target()
 	if d.Target() == store.EveryTarget {
@@ -86,7 +86,7 @@ func (a *app) printPauses(ctx context.Context, i *installation) error {
 	if err != nil {
 		return err
 	}
-	n := newNames(ctx, i)
+	n := a.view(ctx, i)
 	for _, subject := range sortedKeys(pauses) {
 		d := pauses[subject]
 		what, end := "target "+subject, " "+subject
@@ -96,7 +96,7 @@ func (a *app) printPauses(ctx context.Context, i *installation) error {
 		if d.Verdict == store.PauseExceptLeavers {
 			what += ", except for leavers"
 		}
-		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, n.actor(d.Maker), d.At().In(i.zone).Format("2006-01-02 15:04"), d.Reason, end)
+		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, n.Actor(d.Maker), d.At().In(i.zone).Format("2006-01-02 15:04"), d.Reason, end)
 	}
 	return nil
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/reason"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -37,194 +34,6 @@ decision is in the audit trail and can be undone.`,
 	return cmd
 }
 
-// statusRow is a person with where they stand.
-type statusRow struct {
-	Person identity.PersonID `json:"person"`
-	Name   string            `json:"name"`
-	identity.Stage
-	Suspended reason.Reason `json:"suspended,omitzero"`
-}
-
-func (a *app) peopleListCommand() *cobra.Command {
-	var state string
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List people and their state",
-		Long: `List people and their state today: known, pre-hire (an employment begins soon, and
-accounts are prepared), active, on-leave, between-employments, ended (accounts
-are kept, disabled), retained (accounts are deleted), to-erase.`,
-		Example: "  behov people list --state on-leave\n  behov people list --json",
-		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			rows, counts := []statusRow{}, map[string]int{}
-			n := newNames(ctx, i)
-			day := identity.DateOf(a.now(), i.zone)
-			const page = 1000
-			var some []identity.Person
-			stand := func() error {
-				standings, err := reconcile.PersonStatuses(ctx, i.db, i.config, some, day)
-				for k, s := range standings {
-					counts[string(s.Stage.State)]++
-					if state == "" || state == string(s.Stage.State) {
-						n.add(some[k])
-						rows = append(rows, statusRow{some[k].ID, n.of(some[k].ID), s.Stage, s.Facts.Suspended})
-					}
-				}
-				some = some[:0]
-				return err
-			}
-			for p, err := range i.db.People(ctx) {
-				if err != nil {
-					return err
-				}
-				if some = append(some, p); len(some) == page {
-					if err := stand(); err != nil {
-						return err
-					}
-				}
-			}
-			if err := stand(); err != nil {
-				return err
-			}
-			if err := n.load(nil, suspensions(rows)...); err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(rows)
-			}
-			t := a.newTable()
-			for k, r := range rows {
-				if k == 200 && state == "" {
-					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
-					break
-				}
-				t.row(r.Name, r.State, n.in(r.Suspended.Or(reason.OfStage(r.Stage))))
-			}
-			if err := t.print(); err != nil {
-				return err
-			}
-			var parts []string
-			for _, k := range sortedKeys(counts) {
-				parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
-			}
-			a.printf("%s\n", strings.Join(parts, ", "))
-			return nil
-		}),
-	}
-	cmd.Flags().StringVar(&state, "state", "", "only those in this state")
-	return cmd
-}
-
-func suspensions(rows []statusRow) []reason.Reason {
-	var reasons []reason.Reason
-	for _, r := range rows {
-		if !r.Suspended.IsZero() {
-			reasons = append(reasons, r.Suspended)
-		}
-	}
-	return reasons
-}
-
-func (a *app) peopleShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "show PERSON",
-		Short:   "Show where a person stands: state, records, employments, decisions",
-		Example: "  behov people show 1004",
-		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			day := identity.DateOf(a.now(), i.zone)
-			s, err := reconcile.PersonStatusOf(ctx, i.db, i.config, p, day)
-			if err != nil {
-				return err
-			}
-			n := newNames(ctx, i)
-			var records []string
-			for _, k := range p.Keys {
-				if shows(p, k.SourceKey) {
-					records = append(records, k.String())
-				} else {
-					records = append(records, k.Source+"/…")
-				}
-			}
-			exposed, err := reconcile.ExposedKnown(ctx, i.db, i.config, s.Person, day)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				employments := s.Person.Employments
-				for i, e := range employments {
-					employments[i] = e.ForDisplay()
-				}
-				if p.Protected {
-					employments = nil
-				}
-				return a.printJSON(map[string]any{"person": p.ID, "name": n.of(p.ID), "protected": p.Protected, "records": records, "stage": s.Stage,
-					"suspended": s.Facts.Suspended, "legal_hold": s.Facts.LegalHold, "merged_into": p.MergedInto, "employments": employments, "exposed": append([]reconcile.Exposure{}, exposed...)})
-			}
-			x := explainer{app: a, i: i, p: s.Person, day: day, facts: s.Facts, stage: s.Stage, names: n}
-			x.heading()
-			a.printf("  records: %s\n  ID %s\n", strings.Join(records, ", "), p.ID)
-			if p.MergedInto != "" {
-				a.printf("  found to be %s\n", n.of(p.MergedInto))
-			}
-			if !s.Undecided.IsZero() {
-				a.printf("  nothing is changed: %s\n", n.in(s.Undecided))
-			}
-			for _, e := range exposed {
-				text := n.in(e.Reason)
-				if e.Target != "" {
-					text = "target " + e.Target + ": " + text
-				}
-				a.printf("  %s\n", text)
-			}
-			return nil
-		}),
-	}
-}
-
-func (a *app) duplicatesCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "duplicates",
-		Short: "List possible duplicates",
-		Long: `List people who may be one: the same national identity number and different
-names, the same address, the same name and day of birth. Two records with the
-same number and a name in common are joined when they come in, if they are of one
-source or a setting joins says so; whatever is weaker is a question, and this is
-where it is asked. A join that would change the name, mail or phone of a known
-person is asked here too, and until then the new person gets nothing.`,
-		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
-		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			found, err := i.db.Duplicates(ctx)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(found)
-			}
-			if len(found) == 0 {
-				a.printf("No possible duplicates.\n")
-			}
-			n := newNames(ctx, i)
-			var both []identity.PersonID
-			for _, d := range found {
-				both = append(both, d.A, d.B)
-			}
-			if err := n.load(both); err != nil {
-				return err
-			}
-			for _, d := range found {
-				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", n.of(d.A), n.of(d.B), n.in(d.Why), d.A, d.B, d.A, d.B)
-			}
-			return nil
-		}),
-	}
-}
-
 func (a *app) mergeCommand() *cobra.Command {
 	return a.twoPeopleCommand("merge PERSON OTHER", "Say that two people are one: the other's records become the person's",
 		`The employments of both are one person's from now on. The accounts that the
@@ -241,32 +50,6 @@ func (a *app) apartCommand() *cobra.Command {
 		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
 			return a.governance(i).MarkDistinct(ctx, p, other, by, reason)
 		})
-}
-
-func (a *app) twoPeopleCommand(use, short, long, example string, decide func(context.Context, *installation, identity.Person, identity.Person, rights.Subject, string) (store.Decision, error)) *cobra.Command {
-	var reason, by string
-	cmd := &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			other, err := i.db.FindPerson(ctx, args[1], i.config.First)
-			if err != nil {
-				return err
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := decide(ctx, i, p, other, subject, reason)
-			return a.decided(ctx, i, d, err)
-		}),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	return cmd
 }
 
 func (a *app) splitCommand() *cobra.Command {
@@ -297,136 +80,12 @@ employments go with it, and the next import does not join them again.`,
 				return err
 			}
 			if !a.json {
-				a.printf("The record is %s's now.\n", newNames(ctx, i).of(other))
+				a.printf("The record is %s's now.\n", a.view(ctx, i).Name(other))
 			}
 			return a.decided(ctx, i, d, nil)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	return cmd
-}
-
-func (a *app) mainCommand() *cobra.Command {
-	var reason, by string
-	var lift bool
-	cmd := &cobra.Command{
-		Use:   "main PERSON EMPLOYMENT",
-		Short: "Say which employment gives a person's title, unit and manager (--lift leaves it to the rule)",
-		Long: `Say which of a person's employments gives their title, unit and manager in the
-targets, by HR's employment_id as behov people show lists it. It holds while that
-employment runs, whatever main_employment in behov.yaml and HR's own mark say.
-What the person may do does not change: every employment gives what it needs.`,
-		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
-		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			if lift == (len(args) == 2) {
-				return errors.New("name an employment, or --lift")
-			}
-			var chosen identity.EmploymentID
-			for _, e := range p.Employments {
-				if !lift && (e.Key.Key == args[1] || e.Key.Source+"/"+e.Key.Key == args[1]) {
-					if chosen != "" {
-						return fmt.Errorf("several sources call an employment %s: say SOURCE/%s", args[1], args[1])
-					}
-					chosen = e.ID
-				}
-			}
-			if !lift && chosen == "" {
-				return fmt.Errorf("%s has no employment %q: behov people show %s lists them", newNames(ctx, i).of(p.ID), args[1], args[0])
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).SetMainEmployment(ctx, p, chosen, subject, reason)
-			return a.decided(ctx, i, d, err)
-		}),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	cmd.Flags().BoolVar(&lift, "lift", false, "leave it to the rule again")
-	return cmd
-}
-
-func (a *app) aboutPersonCommand(use, short, example string, decide func(context.Context, *installation, identity.Person, bool, rights.Subject, string) (store.Decision, error)) *cobra.Command {
-	var reason, by string
-	var lift bool
-	cmd := &cobra.Command{
-		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := decide(ctx, i, p, lift, subject, reason)
-			return a.decided(ctx, i, d, err)
-		}),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	cmd.Flags().BoolVar(&lift, "lift", false, "end it")
-	return cmd
-}
-
-// decided prints a decision about a person.
-func (a *app) decided(ctx context.Context, i *installation, d store.Decision, err error) error {
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(d)
-	}
-	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, newNames(ctx, i).of(d.Person))
-	return nil
-}
-
-func (a *app) eraseCommand() *cobra.Command {
-	var reason, by string
-	var yes bool
-	cmd := &cobra.Command{
-		Use:   "erase PERSON",
-		Short: "Propose to destroy what is known of a person who has left",
-		Long: `Propose to destroy everything personal that behov knows of a person who has left
-and whose accounts are gone. Another person lets it through with behov hold
-release; then it cannot be undone. What the person had access to stays in the audit
-trail, under an ID that names no one, and a later export does not bring the person back
-(behov people readmit). lifecycle.erase_after_days does the same by itself.`,
-		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
-		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			if !yes {
-				return errors.New("it cannot be undone: look at behov people show first, then say --yes")
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			proposal, err := a.governance(i).Erase(ctx, p, subject, reason)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(proposal)
-			}
-			a.printProposal(proposal, "It cannot be undone.")
-			return nil
-		}),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	cmd.Flags().BoolVar(&yes, "yes", false, "really")
 	return cmd
 }

@@ -30,7 +30,8 @@ type household struct {
 	t   *testing.T
 	dir string
 	now func() time.Time
-	url string // of the database, when it is not the usual one
+	url string   // of the database, when it is not the usual one
+	ids []string // that golden files call by their number
 }
 
 func newHousehold(t *testing.T) *household {

@@ -36,7 +36,7 @@ person of the record, with a new ID; what was erased stays erased.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(d)
+				return a.printJSON(a.view(ctx, i).Decision(d))
 			}
 			a.printf("Decided: %s (decision %d). The next import of %s makes a new person of the record.\n", d.Verdict, d.Seq, source)
 			return nil

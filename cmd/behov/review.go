@@ -5,8 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -33,7 +31,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 				return err
 			}
 			if a.json {
-				return a.printJSON(map[string]any{"campaign": campaign, "items": items})
+				return a.printJSON(reviewStartJSON{campaign, len(items)})
 			}
 			a.printf("Review %d of %s started with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
 			return nil
@@ -53,55 +51,13 @@ func (a *app) reviewListCommand() *cobra.Command {
 		Example: "  behov review list\n  behov review list --all",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			items, decisions, err := i.db.ReviewItems(ctx, 0)
+			v := a.view(ctx, i)
+			rows, err := v.ReviewItems(all)
 			if err != nil {
 				return err
 			}
-			n := newNames(ctx, i)
-			type row struct {
-				Item     string          `json:"item"`
-				Name     string          `json:"name"`
-				Question any             `json:"question"`
-				Asked    string          `json:"asked,omitempty"`
-				Decision *store.Decision `json:"decision,omitempty"`
-			}
-			rows := []row{}
-			var ids []identity.PersonID
-			var reasons []reason.Reason
-			for _, item := range items {
-				if item.Decision == nil || all {
-					reviewer, _ := item.Reviewer.Person()
-					ids = append(ids, item.Person, reviewer)
-					reasons = append(reasons, item.Why)
-				}
-			}
-			for _, d := range decisions {
-				maker, _ := d.Maker.Person()
-				ids = append(ids, maker)
-			}
-			if err := n.load(ids, reasons...); err != nil {
-				return err
-			}
-			for _, item := range items {
-				if item.Decision != nil && !all {
-					continue
-				}
-				r := row{Item: item.Ref(), Name: n.of(item.Person), Question: item, Asked: n.actor(item.Reviewer)}
-				if item.Decision != nil {
-					d := decisions[*item.Decision]
-					r.Decision = &d
-				}
-				rows = append(rows, r)
-			}
-			decided := make([]*store.Decision, len(rows))
-			for n := range rows {
-				decided[n] = rows[n].Decision
-			}
-			if err := i.db.DecryptReasons(ctx, decided...); err != nil {
-				return err
-			}
 			if a.json {
-				return a.printJSON(rows)
+				return a.printJSON(itemsOf(rows))
 			}
 			if len(rows) == 0 {
 				a.printf("Nothing to decide.\n")
@@ -109,16 +65,14 @@ func (a *app) reviewListCommand() *cobra.Command {
 			}
 			t := a.newTable("ITEM", "PERSON", "HAS", "ASKED", "DECIDED", "WHY")
 			for _, r := range rows {
-				item, _ := r.Question.(store.ReviewItem)
-				decided := "–"
+				asked, decided := "the owner", "–"
+				if r.Reviewer != nil {
+					asked = v.Actor(r.Reviewer.Actor)
+				}
 				if r.Decision != nil {
-					decided = string(r.Decision.Verdict) + " by " + n.actor(r.Decision.Maker)
+					decided = string(r.Decision.Verdict) + " by " + v.Actor(r.Decision.Maker.Actor)
 				}
-				asked := r.Asked
-				if asked == "" {
-					asked = "the owner"
-				}
-				t.row(r.Item, r.Name, item.Entitlement, asked, decided, n.in(item.Why))
+				t.row(r.Item, v.Name(r.Person.ID), r.Entitlement, asked, decided, r.Why.Text)
 			}
 			return t.print()
 		}),
@@ -148,7 +102,7 @@ names (behov rights); no one decides on their own access.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(d)
+				return a.printJSON(a.view(ctx, i).Decision(d))
 			}
 			a.printf("Decided: %s %s on item %s.", d.Verdict, d.Entitlement, args[0])
 			if d.Verdict == store.Revoke {

@@ -7,8 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/diagnostic"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -52,7 +50,7 @@ func (a *app) printRights(r *rights.Rights, markdown bool) error {
 		return err
 	}
 	if a.json {
-		return a.printJSON(rows)
+		return a.printJSON(itemsOf(rows))
 	}
 	columns := r.Columns()
 	if markdown {
@@ -94,14 +92,15 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	if err != nil {
 		return err
 	}
-	of, err := a.governance(i).RightsOf(ctx, p.ID)
+	v := a.view(ctx, i)
+	of, err := v.Roles(p.ID)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(of)
 	}
-	a.printf("%s\n", newNames(ctx, i).of(p.ID))
+	a.printf("%s\n", v.Name(p.ID))
 	switch {
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")
@@ -118,76 +117,4 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 		a.printf("  no role: decides only as a reviewer who is asked, or as a manager\n")
 	}
 	return nil
-}
-
-// warnWeaknesses warns of what lets decisions be made by the wrong person, or by no one
-// (names that are claims, records that no one has, roles that no one is given), and of
-// alerts that anyone could forge.
-func (a *app) warnWeaknesses(ctx context.Context, c *config.Config, offline bool) ([]diagnostic.Problem, error) {
-	var warnings []diagnostic.Problem
-	warn := func(file string, line int, text string) {
-		warnings = append(warnings, diagnostic.Problem{File: file, Line: line, Text: text, Warning: true})
-	}
-	if c.Operators == nil {
-		warn(config.File, 0, "there are no operators: every user who can read this directory can decide as any person (--by is taken as it is given). "+
-			"Map the users of the operating system to people, as operators: {anna: "+c.First+"/1001}")
-	}
-	if text := c.Alerts.Unsigned(); text != "" {
-		warn(config.File, 0, text)
-	}
-	given := c.Rights.Given()
-	decides := false
-	for _, line := range given {
-		decides = decides || line.Role != rights.Auditor
-	}
-	if !decides {
-		warn("rights.csv", 0, "no one is given a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")
-	}
-	if offline {
-		return warnings, nil
-	}
-	db, err := currentDatabase(ctx, c)
-	if err != nil || db == nil {
-		return warnings, err
-	}
-	defer db.Close() //nolint:errcheck // it was only read
-	if n, err := db.CountPeople(ctx); err != nil || n == 0 {
-		return warnings, err
-	}
-	type place struct {
-		file string
-		line int
-		what string
-	}
-	refs := map[string]place{}
-	for _, s := range c.Rules.Catalogue.Systems {
-		for _, ref := range append([]string{s.Owner}, s.Deputies...) {
-			refs[ref] = place{file: "catalogue.yaml", what: "system " + s.ID + ": "}
-		}
-		if s.Owner == "" {
-			warn("catalogue.yaml", 0, "system "+s.ID+" has no owner: only an administrator can answer its reviews")
-		}
-	}
-	for _, line := range given {
-		if strings.Contains(line.Member, "/") && !strings.HasPrefix(line.Member, rights.UnitPrefix) && !strings.HasPrefix(line.Member, rights.JobPrefix) {
-			refs[line.Member] = place{file: line.File, line: line.LineNumber}
-		}
-	}
-	for user, key := range c.Operators {
-		refs[key.Source+"/"+key.Key] = place{file: config.File, what: "operators: " + user + ": "}
-	}
-	for _, ref := range sortedKeys(refs) {
-		source, key, ok := strings.Cut(ref, "/")
-		if !ok {
-			continue
-		}
-		_, known, err := db.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
-		if err != nil {
-			return warnings, err
-		}
-		if !known {
-			warn(refs[ref].file, refs[ref].line, refs[ref].what+"no person has the record "+ref)
-		}
-	}
-	return warnings, nil
 }

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -39,44 +37,16 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
 	return cmd
 }
 
-// failingStep is a failing step as it is shown.
-type failingStep struct {
-	store.FailingStep
-	Name  string    `json:"name"`
-	Step  plan.Step `json:"step"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
-	Next  time.Time `json:"next,omitzero"`
-}
-
 func (a *app) listSteps(ctx context.Context, i *installation, target string, all bool) error {
-	failing, err := i.db.FailingSteps(ctx, target, store.Everyone())
+	v := a.view(ctx, i)
+	shown, parked, err := v.FailingSteps(target, all)
 	if err != nil {
 		return err
 	}
-	if _, ok := i.config.Target(target); target != "" && !ok && len(failing) == 0 {
-		return fmt.Errorf("there is no target %q", target)
-	}
-	n := newNames(ctx, i)
-	shown := []failingStep{}
-	parked := 0
-	for _, f := range failing {
-		if f.State == store.Parked {
-			parked++
-		}
-		if f.State == store.GivenUp && !all {
-			continue
-		}
-		s := failingStep{FailingStep: f, Name: n.of(f.Person), First: f.First(), Last: f.Last(), Next: f.Next()}
-		if err := json.Unmarshal([]byte(f.Body), &s.Step); err != nil {
-			return fmt.Errorf("failing step %s: %w", f.Key, err)
-		}
-		shown = append(shown, s)
-	}
 	if a.json {
-		err = a.printJSON(shown)
+		err = a.printJSON(itemsOf(shown))
 	} else {
-		a.printFailing(i, n, shown)
+		a.printFailing(i, v, shown)
 	}
 	if parked > 0 {
 		return errors.Join(err, exit(exitHeld))
@@ -84,7 +54,7 @@ func (a *app) listSteps(ctx context.Context, i *installation, target string, all
 	return err
 }
 
-func (a *app) printFailing(i *installation, n *names, steps []failingStep) {
+func (a *app) printFailing(i *installation, v *access.View, steps []access.FailingStep) {
 	if len(steps) == 0 {
 		a.printf("No step is failing.\n")
 		return
@@ -95,87 +65,13 @@ func (a *app) printFailing(i *installation, n *names, steps []failingStep) {
 		switch {
 		case s.State == store.GivenUp:
 			what += ", given up"
-		case s.State == store.Parked && s.NextUS > 0:
+		case s.State == store.Parked && s.Next != nil:
 			what += ", PARKED, tried once a day"
 		case s.State == store.Parked:
 			what += ", PARKED"
 		default:
-			what += ", again at " + at(s.Next)
+			what += ", again at " + at(*s.Next)
 		}
-		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, s.Name, stepText(s.Step), s.Outcome, what, at(s.First), n.in(s.Detail))
+		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, v.Name(s.Person.ID), stepText(s.Step.Step), s.Outcome, what, at(s.First), s.Detail.Text)
 	}
-}
-
-func (a *app) retryCommand() *cobra.Command {
-	var target, reason, by string
-	var all bool
-	cmd := &cobra.Command{
-		Use:   "retry [KEY...]",
-		Short: "Have failing steps tried again, from the beginning",
-		Long: `Have failing steps tried again: those whose keys are given, those in a target, or
-all. behov serve does it at once; without it, the next behov apply.`,
-		Example: "  behov steps retry 3f9c2a\n  behov steps retry --target ad\n  behov steps retry --all",
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			if (len(args) > 0) == (all || target != "") || all && target != "" {
-				return errors.New("say which: keys, --target or --all")
-			}
-			if _, known := i.config.Target(target); target != "" && !known {
-				return fmt.Errorf("there is no target %q", target)
-			}
-			if all || target != "" {
-				failing, err := i.db.FailingSteps(ctx, target, store.Everyone())
-				if err != nil {
-					return err
-				}
-				for _, f := range failing {
-					if f.State != store.GivenUp {
-						args = append(args, string(f.Key))
-					}
-				}
-			}
-			return a.decideSteps(ctx, i, args, store.Retry, by, reason)
-		}),
-	}
-	cmd.Flags().StringVar(&target, "target", "", "all in this target")
-	cmd.Flags().BoolVar(&all, "all", false, "all")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	return cmd
-}
-
-func (a *app) giveUpCommand() *cobra.Command {
-	var reason, by string
-	cmd := &cobra.Command{
-		Use:   "give-up KEY...",
-		Short: "Say that failing steps are not to be done",
-		Long: `Say that failing steps are not to be done. Each stays so until somebody retries it,
-or until it is another step: with other values, or in another account.`,
-		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
-		Args:    cobra.MinimumNArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			return a.decideSteps(ctx, i, args, store.GiveUp, by, reason)
-		}),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	return cmd
-}
-
-func (a *app) decideSteps(ctx context.Context, i *installation, keys []string, verdict store.Verdict, by, reason string) error {
-	subject, err := a.subject(ctx, i, by)
-	if err != nil {
-		return err
-	}
-	decided, err := a.governance(i).DecideSteps(ctx, keys, verdict, subject, reason)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(decided)
-	}
-	a.printf("Decided: %s, %s.\n", verdict, count(len(decided), "step", "steps"))
-	if left := len(keys) - len(decided); left > 0 {
-		a.printf("%s about the person who decides: another person decides on that.\n", count(left, "step is", "steps are"))
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -60,12 +61,8 @@ func TestSteps(t *testing.T) {
 	h.says([]string{"steps", "--all"}, "given up")
 	h.says([]string{"steps", "retry", "--target", "directory"}, "Decided: retry, 1 step.")
 	h.says([]string{"steps", "retry", "aa11"}, "Decided: retry, 1 step.")
-	var shown []struct {
-		Key   string `json:"key"`
-		State string `json:"state"`
-		Tries int    `json:"tries"`
-	}
-	if err := json.Unmarshal([]byte(h.ok("steps", "--json")), &shown); err != nil || len(shown) != 2 || shown[0].State != "trying" || shown[0].Tries != 0 {
+	var shown list[access.FailingStep]
+	if err := json.Unmarshal([]byte(h.ok("steps", "--json")), &shown); err != nil || len(shown.Items) != 2 || shown.Items[0].State != "trying" || shown.Items[0].Tries != 0 {
 		t.Errorf("%+v %v", shown, err)
 	}
 	h.ok("apply", "--yes") // which does not need them
@@ -79,12 +76,14 @@ func TestParkedIsSeen(t *testing.T) {
 	h := newHousehold(t)
 	h.ok("hr", "import", h.file("hr.csv"))
 	_, out, _ := h.run("plan", "--json")
-	var p plan.Plan
+	var p access.Plan
 	if err := json.Unmarshal([]byte(out), &p); err != nil {
 		t.Fatal(err)
 	}
 	db := openStore(t, h.dir)
-	for _, s := range p.Steps {
+	for _, planned := range p.Steps {
+		s := planned.Step
+		s.Person, s.Reason = planned.Person.ID, planned.Reason.Reason
 		if s.Op != connectors.AddMember {
 			continue
 		}
@@ -121,11 +120,11 @@ func TestParkedIsSeen(t *testing.T) {
 func parkedKeys(t *testing.T, h *household) (keys []string) {
 	t.Helper()
 	_, out, _ := h.run("steps", "--json")
-	var shown []store.FailingStep
+	var shown list[access.FailingStep]
 	if err := json.Unmarshal([]byte(out), &shown); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range shown {
+	for _, s := range shown.Items {
 		keys = append(keys, string(s.Key))
 	}
 	return keys

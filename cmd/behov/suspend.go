@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/lock"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -44,17 +44,17 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 			if err != nil && !errors.As(err, &already) {
 				return err
 			}
-			n := newNames(ctx, i)
+			n := a.view(ctx, i)
 			if !a.json {
 				what := "suspended"
 				if lift {
 					what = "no longer suspended"
 				}
-				a.printf("Decided: %s is %s (decision %d).\n", n.of(p.ID), what, d.Seq)
+				a.printf("Decided: %s is %s (decision %d).\n", n.Name(p.ID), what, d.Seq)
 			}
 			if lift {
 				if a.json {
-					return a.printJSON(d)
+					return a.printJSON(suspendJSON{Decision: n.Decision(d)})
 				}
 				a.printf("What the rules give comes back with behov serve, or the next behov apply.\n")
 				return nil
@@ -70,42 +70,34 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 
 // close carries a suspension out: first what behov knows, then what only a
 // reading of the targets shows.
-func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *names) error {
+func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *access.View) error {
 	e, done, err := a.engine(ctx, i)
 	if err != nil {
 		return err
 	}
 	defer done()
-	standing, err := e.PersonStatus(ctx, p)
-	if err != nil {
-		return err
-	}
-	e.Actor = d.Maker
-	first, err := e.DisableAccounts(ctx, p, standing.Facts.Suspended)
-	if err != nil {
-		return err
-	}
-	e.Actor, err = a.actor(ctx, i)
-	if err != nil {
-		return err
-	}
-	if !a.json {
-		a.printf("%s", closingText(first.Outcomes))
-	}
-	second, err := e.Run(ctx, reconcile.Scope{Person: p.ID})
-	if errors.Is(err, lock.ErrLocked) {
-		second, err = nil, nil
+	first, second, err := e.CloseAccess(ctx, p, d, func(known *execute.Result) {
 		if !a.json {
-			a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")
+			a.printf("%s", closingText(known.Outcomes))
 		}
-	}
+	})
 	if err != nil {
-		return errors.Join(err, first.Err())
+		if first != nil {
+			err = errors.Join(err, first.Err())
+		}
+		return err
 	}
 	if a.json {
-		return errors.Join(a.printJSON(map[string]any{"decision": d, "closed": first, "run": second}), first.Err(), second.Err())
+		closed, err1 := resultOf(n, first)
+		run, err2 := resultOf(n, second)
+		err := errors.Join(err1, err2, a.printJSON(suspendJSON{n.Decision(d), closed, run}), first.Err())
+		if second != nil {
+			err = errors.Join(err, second.Err())
+		}
+		return err
 	}
 	if second == nil {
+		a.printf("An apply is under way: run behov apply --yes after it, for accounts that behov did not know.\n")
 		return first.Err()
 	}
 	a.printResult(second, n)

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/behov/behov/internal/reconcile"
 )
 
 func (a *app) targetCommand() *cobra.Command {
@@ -34,9 +31,6 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 		Example: "  behov target retire old-ad\n  behov target retire old-ad --yes --reason \"replaced by ad\" --by 1001",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			if _, configured := i.config.Target(args[0]); configured {
-				return fmt.Errorf("target %s is in the configuration: take it out of behov.yaml first", args[0])
-			}
 			if !yes {
 				return a.previewRetire(ctx, i, args[0])
 			}
@@ -49,7 +43,8 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(d)
+				decided := a.view(ctx, i).Decision(d)
+				return a.printJSON(retireJSON{Decision: &decided})
 			}
 			a.printf("Decided: target %s is retired (decision %d).\n", args[0], d.Seq)
 			return nil
@@ -62,23 +57,17 @@ Exit status: 0 done, 2 something would be ended, 1 error.`,
 }
 
 func (a *app) previewRetire(ctx context.Context, i *installation, target string) error {
-	all, err := reconcile.UnconfiguredTargets(ctx, i.db, i.config)
+	k, err := a.view(ctx, i).KeptOf(target)
 	if err != nil {
 		return err
 	}
-	for _, k := range all {
-		if k.Target != target {
-			continue
-		}
-		if a.json {
-			err = a.printJSON(k)
-		} else {
-			a.printf("What is kept of target %s: %s.\nIt would end: behov target retire %s --yes --reason \"…\" --by …\n", k.Target, inventoryText(k), k.Target)
-		}
-		if err != nil {
-			return err
-		}
-		return exit(exitChanges)
+	if a.json {
+		err = a.printJSON(retireJSON{Kept: &k})
+	} else {
+		a.printf("What is kept of target %s: %s.\nIt would end: behov target retire %s --yes --reason \"…\" --by …\n", k.Target, inventoryText(k), k.Target)
 	}
-	return fmt.Errorf("nothing is known of a target %q", target)
+	if err != nil {
+		return err
+	}
+	return exit(exitChanges)
 }

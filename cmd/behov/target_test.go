@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -41,14 +42,12 @@ func TestStatus(t *testing.T) {
 	if code != exitHeld || !strings.Contains(out, "1 import is HELD") || !strings.Contains(out, "PAUSED since") {
 		t.Errorf("%d %s", code, out)
 	}
-	var holds []struct {
-		RaisedAt time.Time `json:"raised_at"`
-	}
-	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds) != 1 || time.Since(holds[0].RaisedAt) > time.Hour {
+	var holds list[access.Hold]
+	if out := h.ok("hold", "list", "--json"); json.Unmarshal([]byte(out), &holds) != nil || len(holds.Items) != 1 || time.Since(holds.Items[0].RaisedAt) > time.Hour {
 		t.Errorf("whoever reads holds by program knows since when: %s", out)
 	}
-	var s standing
-	if _, out, _ = h.run("status", "--json"); json.Unmarshal([]byte(out), &s) != nil || s.Sources[0].Held != 1 || s.Targets[0].Paused == nil || s.Targets[0].Paused.At().IsZero() || !s.Waits {
+	var s access.Status
+	if _, out, _ = h.run("status", "--json"); json.Unmarshal([]byte(out), &s) != nil || s.Sources[0].Held != 1 || s.Targets[0].Paused == nil || s.Targets[0].Paused.DecidedAt == 0 || !s.Waits {
 		t.Errorf("%s", out)
 	}
 }

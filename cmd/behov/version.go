@@ -20,7 +20,7 @@ before.`,
 			i := build.Read()
 			switch {
 			case a.json:
-				return a.printJSON(i)
+				return a.printJSON(versionJSON{i})
 			case modules:
 				a.printf("%s", i.Text())
 			default:

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reconcile"
@@ -59,9 +60,9 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 	if reason = identity.CleanText(reason); reason == "" { // one line, without what a terminal obeys
 		return store.Decision{}, noReasonGiven()
 	}
-	known, err := g.rightsKnowledge(ctx, by)
+	known, err := access.KnownSubject(ctx, g.DB, g.Config, g.today(), by)
 	if err != nil {
-		return store.Decision{}, err
+		return store.Decision{}, fmt.Errorf("the person who decides: %w", err)
 	}
 	// Another record of one's own is oneself.
 	same, err := g.DB.LinkedPeople(ctx, by.Person)
@@ -79,56 +80,6 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 		return store.Decision{}, err
 	}
 	return store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
-}
-
-// rightsKnowledge returns what rights needs to know of a subject.
-func (g *Governance) rightsKnowledge(ctx context.Context, by rights.Subject) (rights.Known, error) {
-	k := rights.Known{Subject: by}
-	p, err := g.DB.Person(ctx, by.Person)
-	if err != nil {
-		return k, fmt.Errorf("the person who decides: %w", err)
-	}
-	standing, err := g.personStatus(ctx, p)
-	if err != nil {
-		return k, err
-	}
-	held, err := g.DB.HeldRecords(ctx, store.Only(p.ID))
-	if err != nil {
-		return k, err
-	}
-	// While a record is held it is not decided which person it is.
-	k.Works = (standing.Stage.State == identity.Working || standing.Stage.State == identity.OnLeave) && len(held) == 0
-	k.Suspended = !standing.Facts.Suspended.IsZero()
-	k.Member = g.memberNames(standing.Person)
-	return k, nil
-}
-
-// Roles is what a person may be asked to decide as.
-type Roles struct {
-	Person    identity.PersonID `json:"person"`
-	Active    bool              `json:"active"`
-	Suspended bool              `json:"suspended,omitempty"`
-	Roles     []rights.Role     `json:"roles"`
-	Owns      []string          `json:"owns"` // systems
-}
-
-// RightsOf returns the roles of a person, and the systems that the person owns or
-// deputizes for.
-func (g *Governance) RightsOf(ctx context.Context, person identity.PersonID) (Roles, error) {
-	k, err := g.rightsKnowledge(ctx, rights.Subject{Person: person})
-	if err != nil {
-		return Roles{}, err
-	}
-	r := Roles{Person: person, Active: k.Works, Suspended: k.Suspended, Owns: []string{}}
-	if r.Roles, err = g.Config.Rights.RolesOf(k.Member); err != nil {
-		return r, err
-	}
-	for _, s := range g.Config.Rules.Catalogue.Systems {
-		if refs := append([]string{s.Owner}, s.Deputies...); slices.ContainsFunc(k.Member, func(name string) bool { return slices.Contains(refs, name) }) {
-			r.Owns = append(r.Owns, s.ID)
-		}
-	}
-	return r, nil
 }
 
 // checkRecordRights returns an error when a record is named where rights are given: they would
@@ -171,33 +122,6 @@ func keysOf(p identity.Person) []identity.SourceKey {
 func (g *Governance) MayImport(ctx context.Context, by rights.Subject) error {
 	_, err := g.authorize(ctx, by, rights.ImportFile, rights.Object{}, "an import")
 	return err
-}
-
-// memberNames are the names by which rights.csv may give a person a role: their
-// records, and the units and jobs of the employments that the first source knows.
-// Another source gives no role: its people may be pushed by another organisation.
-func (g *Governance) memberNames(p identity.Person) []string {
-	var names []string
-	for _, k := range p.Keys {
-		names = append(names, k.Source+"/"+k.Key)
-	}
-	day := g.today()
-	tree := g.Config.Rules.Units.On(day)
-	for _, e := range p.Active(day) {
-		if e.Key.Source != g.Config.First {
-			continue
-		}
-		terms := e.On(day)
-		if terms.JobCode != "" {
-			names = append(names, rights.JobPrefix+terms.JobCode)
-		}
-		for _, line := range g.Config.Rights.Given() {
-			if unit, ok := strings.CutPrefix(line.Member, rights.UnitPrefix); ok && tree.Under(tree.Current(terms.Unit), unit) {
-				names = append(names, line.Member)
-			}
-		}
-	}
-	return names
 }
 
 // managers returns who manages each of the people today, by an employment of theirs.

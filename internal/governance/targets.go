@@ -68,6 +68,38 @@ func (g *Governance) Pause(ctx context.Context, target string, verdict store.Ver
 	return g.record(ctx, d, nil)
 }
 
+// PauseEverything pauses every target after the database was moved or restored, unless all
+// are paused already. It needs no right: who could do that can read the key and the
+// database.
+func (g *Governance) PauseEverything(ctx context.Context, maker identity.Actor, why string) error {
+	pauses, err := g.DB.Pauses(ctx)
+	if _, paused := pauses[store.EveryTarget]; paused || err != nil {
+		return err
+	}
+	_, err = g.record(ctx, store.Decision{Kind: store.PauseDecision, Verdict: store.Pause, Subject: store.TargetSubject(store.EveryTarget), Maker: maker, Reason: why}, nil)
+	return err
+}
+
+// RetrySteps is DecideSteps for all steps in a target, or in every one when it is empty,
+// that were not given up.
+func (g *Governance) RetrySteps(ctx context.Context, target string, by rights.Subject, reason string) (decided []store.FailingStep, asked int, err error) {
+	if _, known := g.Config.Target(target); target != "" && !known {
+		return nil, 0, fmt.Errorf("there is no target %q", target)
+	}
+	failing, err := g.DB.FailingSteps(ctx, target, store.Everyone())
+	if err != nil {
+		return nil, 0, err
+	}
+	var keys []string
+	for _, f := range failing {
+		if f.State != store.GivenUp {
+			keys = append(keys, string(f.Key))
+		}
+	}
+	decided, err = g.DecideSteps(ctx, keys, store.Retry, by, reason)
+	return decided, len(keys), err
+}
+
 // DecideSteps says of failing steps, by their keys or how those begin, that they are
 // to be tried again, or given up. Steps about the person who decides are left out,
 // and returned by none.

@@ -10,10 +10,19 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// longestToken is how long a token may work.
+const longestToken = 5 * 365 * 24 * time.Hour
+
+// ErrTokenExpiry is returned for a token that would have expired, or work for too long.
+var ErrTokenExpiry = errors.New("it must be in the future, and within five years")
+
 // CreateToken makes a token with which the holder pushes people to an HR source until
 // an instant, and returns it, this once. While no person is known who could decide
 // it, the operating system's user makes it: by is the zero Subject then.
 func (g *Governance) CreateToken(ctx context.Context, name, source string, until time.Time, by rights.Subject) (token string, t store.Token, err error) {
+	if now := g.Now(); !until.After(now) || until.After(now.Add(longestToken)) {
+		return "", t, ErrTokenExpiry
+	}
 	var d store.Decision
 	n, err := g.DB.CountPeople(ctx)
 	if err != nil {

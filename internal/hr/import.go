@@ -131,6 +131,18 @@ func (im *Importer) Import(ctx context.Context, file string, content []byte, sou
 	return im.Deliver(ctx, Delivery{Source: source, Name: file, Hash: HashOf(content), Export: export})
 }
 
+// ImportByHand imports a file that the importer's actor chose. A file that cannot be read
+// is recorded as refused, and the error says why.
+func (im *Importer) ImportByHand(ctx context.Context, content []byte, d Delivery) (*Report, error) {
+	d.Hash, d.ByHand = HashOf(content), true
+	export, err := Read(d.Name, content, d.Source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
+	if err != nil {
+		return nil, errors.Join(err, im.Refuse(ctx, d.Source, d.Name, d.Hash, err))
+	}
+	d.Export = export
+	return im.Deliver(ctx, d)
+}
+
 // holdDigest returns the digest of a delivery's hold.
 func holdDigest(source, hash string) audit.HoldDigest {
 	sum := sha256.Sum256([]byte(source + "\x00" + hash))

@@ -1,12 +1,9 @@
 package reconcile_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/testenv"
@@ -72,23 +69,5 @@ func TestManagersWhoAreMissing(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// TestManagersOn: whom HR names as managers, how many people they have, and which of
-// them are not there.
-func TestManagersOn(t *testing.T) {
-	h := newFixture(t)
-	h.export(managersHeader + "9,E9,I,I,school,T,,2020-01-01,2020-12-31\n8,E8,H,H,school,T,,2020-01-01,\n1,E1,A,A,school,T,9,2020-01-01,\n2,E2,B,B,school,T,9,2020-01-01,\n3,E3,C,C,school,T,8,2020-01-01,\n4,E4,D,D,school,T,777,2020-01-01,\n5,E5,E,E,school,T,777,2020-01-01,2020-12-31\n")
-	managers, err := reconcile.ManagersOn(t.Context(), h.e.DB, h.e.Config, identity.DateOf(time.Now(), time.UTC))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range managers {
-		managers[i].Person = ""
-	}
-	key := func(k string) identity.SourceKey { return identity.SourceKey{Source: "hr", Key: k} }
-	if want := []reconcile.Manager{{Key: key("777"), State: plan.ManagerUnknown, People: 1}, {Key: key("8"), People: 1}, {Key: key("9"), State: plan.ManagerLeft, People: 2}}; !slices.Equal(managers, want) {
-		t.Errorf("managers %+v, want %+v", managers, want)
 	}
 }

@@ -15,7 +15,7 @@ func TestReadersTakeWhatTheyNeed(t *testing.T) {
 	executor, _ := reflect.TypeFor[execute.Executor]().FieldByName("DB")
 	takes := map[string]reflect.Type{"execute.Executor.DB": executor.Type}
 	for name, f := range map[string]any{"PersonStatusOf": reconcile.PersonStatusOf, "PersonStatuses": reconcile.PersonStatuses, "SamplePeople": reconcile.SamplePeople,
-		"UnconfiguredTargets": reconcile.UnconfiguredTargets, "ManagersOn": reconcile.ManagersOn, "ProveDisable": reconcile.ProveDisable, "ProveDisableIfOlder": reconcile.ProveDisableIfOlder, "ExposedKnown": reconcile.ExposedKnown} {
+		"UnconfiguredTargets": reconcile.UnconfiguredTargets, "ProveDisable": reconcile.ProveDisable, "ProveDisableIfOlder": reconcile.ProveDisableIfOlder} {
 		takes["reconcile."+name] = reflect.TypeOf(f).In(1)
 	}
 	for name, what := range takes {

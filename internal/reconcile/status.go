@@ -143,41 +143,6 @@ func sponsorsOf(ctx context.Context, db keyedPeopleReader, c *config.Config, peo
 	}, failed, nil
 }
 
-// HandoversOn returns, of people on a day, the reasons of what they keep for a while
-// though no rule gives it any more: by person and entitlement.
-func HandoversOn(ctx context.Context, db *store.DB, c *config.Config, people []identity.PersonID, day identity.Date) (map[identity.PersonID]map[policy.EntitlementID]reason.Reason, error) {
-	handed := map[identity.PersonID]map[policy.EntitlementID]reason.Reason{}
-	if !c.Rules.HasHandovers() {
-		return handed, nil
-	}
-	for page := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(people))), 1000) {
-		known, err := db.PeopleByID(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		standings, err := PersonStatuses(ctx, db, c, known, day)
-		if err != nil {
-			return nil, err
-		}
-		for i, s := range standings {
-			grants, err := c.Rules.Decide(s.Person, day, s.Facts)
-			if err != nil {
-				continue // whose access could not be worked out keeps it as it is
-			}
-			for _, g := range grants {
-				if g.Until == "" {
-					continue
-				}
-				if handed[known[i].ID] == nil {
-					handed[known[i].ID] = map[policy.EntitlementID]reason.Reason{}
-				}
-				handed[known[i].ID][g.Entitlement] = g.GateReason
-			}
-		}
-	}
-	return handed, nil
-}
-
 // holdRecords keeps everything from people whose record may be another
 // person's.
 func (e *Engine) holdRecords(ctx context.Context, w *inputs) error {

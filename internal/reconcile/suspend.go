@@ -2,12 +2,14 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -43,6 +45,28 @@ func (e *Engine) DisableAccounts(ctx context.Context, person identity.Person, wh
 		return result, fmt.Errorf("suspend person %s: %w", person.ID, err)
 	}
 	return result, nil
+}
+
+// CloseAccess carries out the suspension of a person: it disables the accounts that behov
+// knows, reports what came of it to known, and then plans and applies for the person, for
+// accounts that only a reading of the targets shows. The second result is nil when another
+// run is under way: then a later run has to do it. Its maker is the actor of the first.
+func (e *Engine) CloseAccess(ctx context.Context, person identity.Person, d store.Decision, known func(*execute.Result)) (first, second *execute.Result, err error) {
+	status, err := e.PersonStatus(ctx, person)
+	if err != nil {
+		return nil, nil, err
+	}
+	maker := *e
+	maker.Actor = d.Maker
+	if first, err = maker.DisableAccounts(ctx, person, status.Facts.Suspended); err != nil {
+		return first, nil, err
+	}
+	known(first)
+	second, err = e.Run(ctx, Scope{Person: person.ID})
+	if errors.Is(err, lock.ErrLocked) {
+		return first, nil, nil
+	}
+	return first, second, err
 }
 
 // confirmedMissing reports whether a target that can be searched has no such account

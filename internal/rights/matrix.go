@@ -35,11 +35,11 @@ func (r *Rights) Columns() []Role {
 
 // Matrix returns who may do what, as Casbin answers for a person who has one role
 // and decides about another person. No person decides about themselves or about
-// what they caused.
+// what they caused. What a person may see of themselves is not in it.
 func (r *Rights) Matrix() ([]Row, error) {
 	const who, other = "who", "other"
 	var rows []Row
-	for _, a := range Actions {
+	for _, a := range slices.Concat(Actions, Reads) {
 		row := Row{Action: a, Scopes: map[Role]Scope{}}
 		for _, role := range r.Columns() {
 			near, far := Object{About: []identity.PersonID{other}}, Object{About: []identity.PersonID{other}}

@@ -116,10 +116,11 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		switch {
 		case !roleName.MatchString(fields[1]):
 			return l, 1, fmt.Errorf("%q is not a role: use %s, or a name of your own in lower-case letters, digits and hyphens", fields[1], Operator)
-		case l.Action != allActions && !slices.Contains(Actions, l.Action):
-			return l, 2, fmt.Errorf("%q is not an action; * means all of them", fields[2])
+		case l.Action != allActions && !slices.Contains(Actions, l.Action) && !slices.Contains(Reads, l.Action):
+			return l, 2, fmt.Errorf("%q is not an action; * means all of them but %s and %s", fields[2], SeePerson, SeeProtected)
 		case fields[3] != allow && fields[3] != deny:
 			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
+		case l.Role == Self && slices.Contains(Reads, l.Action): // about oneself one decides nothing, and may see
 		case !l.Deny && (l.Role == Self || l.Role == Cause || l.Role == Suspended || l.Role == NotWorking):
 			return l, 3, fmt.Errorf("the role %s cannot have an allow line: it only denies", l.Role)
 		case l.Why == "" && l.Deny:

@@ -22,7 +22,7 @@ import (
 	"github.com/behov/behov/rules"
 )
 
-// Action is a decision or an operation by a person.
+// Action is a decision, an operation or a look by a person.
 type Action string
 
 // The actions, in the order in which the matrix lists them.
@@ -54,7 +54,17 @@ const (
 	RevokeToken    Action = "token.revoke"
 )
 
-// Actions are all actions.
+// The actions of reading. A line about all actions (*) is not about these.
+const (
+	SeePerson    Action = "person.see"           // who a person is, what they have, and why
+	SeeProtected Action = "person.see-protected" // who a person with protected identity is
+)
+
+// Reads are the actions of reading. They change nothing, so a person may take them about
+// themselves.
+var Reads = []Action{SeePerson, SeeProtected}
+
+// Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, RevokeToken}
 
@@ -196,6 +206,7 @@ func New(own []Line) (*Rights, error) {
 	}
 	r := &Rights{enforcer: e, lines: slices.Concat(standard, own)}
 	e.AddFunction("holds", r.holds)
+	e.AddFunction("reads", reads)
 	for _, l := range r.lines {
 		if l.Member != "" {
 			_, err = e.AddGroupingPolicy(l.Member, string(l.Role))
@@ -234,7 +245,25 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	case len(line) > 3 && line[2] == deny:
 		return "", &RefusedError{Action: a, Why: line[3], role: Role(line[0])}
 	}
-	return "", &RefusedError{Action: a, Roles: r.allowed(a)}
+	return "", r.Refuse(a)
+}
+
+// Refuse returns the error for an action that no line allows the person.
+func (r *Rights) Refuse(a Action) error { return &RefusedError{Action: a, Roles: r.allowed(a)} }
+
+// IsRefused reports whether an error is a refusal.
+func IsRefused(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused)
+}
+
+// reads is a function of the model's matcher: whether an action is one of reading.
+func reads(args ...any) (any, error) {
+	if len(args) != 1 {
+		return false, errors.New("reads(act) takes one argument")
+	}
+	action, ok := args[0].(string)
+	return ok && slices.Contains(Reads, Action(action)), nil
 }
 
 // holds is the function of the model's matcher.
@@ -292,7 +321,7 @@ func (r *Rights) RolesOf(names []string) ([]Role, error) {
 func (r *Rights) allowed(a Action) []Role {
 	var roles []Role
 	for _, l := range r.lines {
-		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == allActions) && !slices.Contains(roles, l.Role) {
+		if l.Member == "" && !l.Deny && (l.Action == a || l.Action == allActions && !slices.Contains(Reads, a)) && !slices.Contains(roles, l.Role) {
 			roles = append(roles, l.Role)
 		}
 	}

@@ -146,3 +146,31 @@ func BenchmarkMay(b *testing.B) {
 		}
 	}
 }
+
+// TestAllActionsIncludeNoReading: to decide everything is not to see everyone; a person may
+// see themselves, and decides nothing about themselves.
+func TestAllActionsIncludeNoReading(t *testing.T) {
+	lines, problems := rights.Parse("rights.csv", "g, hr/1, chief\np, chief, *, allow, w\np, self, person.see-protected, allow, the person themselves\n")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	r, err := rights.New(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, self := rights.Object{About: []identity.PersonID{"other"}}, rights.Object{About: []identity.PersonID{"p"}}
+	for _, c := range []struct {
+		action rights.Action
+		about  rights.Object
+		want   bool
+	}{{rights.DecideHold, other, true}, {rights.SeePerson, other, false}, {rights.SeeProtected, other, false}, {rights.DecideHold, self, false}, {rights.SeePerson, self, true}, {rights.SeeProtected, self, true}} {
+		if _, err := r.May(known("hr/1"), c.action, c.about); (err == nil) != c.want || err != nil && !rights.IsRefused(err) {
+			t.Errorf("%s about %v: %v", c.action, c.about.About, err)
+		}
+	}
+	gone := known("hr/1")
+	gone.Works = false
+	if _, err := r.May(gone, rights.SeePerson, self); err == nil {
+		t.Error("a person who does not work here sees themselves")
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/wording"
+)
+
+func (a *app) importsCommand() *cobra.Command {
+	var source string
+	var most int
+	var problems bool
+	cmd := &cobra.Command{
+		Use:     "imports",
+		Short:   "List what was imported, when, and what came of it",
+		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
+		Args:    cobra.NoArgs,
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			all, err := i.db.Imports(ctx, source, most)
+			if err != nil {
+				return err
+			}
+			v := a.view(ctx, i)
+			entries := make([]importEntryJSON, len(all))
+			for k, x := range all {
+				entries[k] = importEntryJSON{x.ID, x.Source, x.FileHash, x.Status, x.Rows, x.BadRows, x.Events, v.ActorOf(x.Actor), x.At(), instant(x.ExportedAt()), []diagnostic.Problem{}}
+				if x.Problems == "" {
+					continue
+				}
+				if err := json.Unmarshal([]byte(x.Problems), &entries[k].Problems); err != nil {
+					return fmt.Errorf("problems of import %s: %w", x.ID, err)
+				}
+			}
+			for k := range entries {
+				entries[k].Problems = withSentences(entries[k].Problems)
+			}
+			if a.json {
+				return a.printJSON(itemsOf(entries))
+			}
+			if len(entries) == 0 {
+				a.printf("Nothing was imported yet.\n")
+			}
+			words := printerFor(wording.Reader{Place: wording.Shell, Zone: i.zone})
+			for _, x := range entries {
+				when := ""
+				if x.Made != nil {
+					when = ", made " + x.Made.In(i.zone).Format("2006-01-02 15:04")
+				}
+				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(i.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
+				for _, p := range x.Problems {
+					if problems {
+						a.printf("  %s\n", words.Problem(p))
+					}
+				}
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&source, "source", "", "only this source")
+	cmd.Flags().IntVarP(&most, "number", "n", 20, "how many at most")
+	cmd.Flags().BoolVar(&problems, "problems", false, "with their problems")
+	return cmd
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
+	"github.com/behov/behov/internal/wording"
+)
+
+// installation is an opened configuration.
+type installation struct {
+	config *config.Config
+	db     *store.DB
+	zone   *time.Location
+}
+
+// open loads the configuration and opens the database. Warnings are printed;
+// problems are, too, and fail.
+func (a *app) open(ctx context.Context) (*installation, error) {
+	c, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	master, err := masterKey(c)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, c.Database, master)
+	if err != nil {
+		return nil, err
+	}
+	db.SetOperator(currentUser().operator())
+	return &installation{config: c, db: db, zone: c.Zone}, nil
+}
+
+func (a *app) load() (*config.Config, error) {
+	c, problems := config.Load(a.dir)
+	for _, p := range problems {
+		if c == nil || p.Warning {
+			fmt.Fprintln(a.stderr, printerFor(wording.Reader{Place: wording.Shell}).Problem(p))
+		}
+	}
+	if c == nil {
+		return nil, fmt.Errorf("the configuration has %s", count(errorsIn(problems), "problem", "problems"))
+	}
+	return c, nil
+}
+
+func errorsIn(problems []diagnostic.Problem) int {
+	n := 0
+	for _, p := range problems {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
+}
+
+// withInstallation makes of f, which needs an installation, what cobra runs.
+func (a *app) withInstallation(f func(ctx context.Context, i *installation, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		i, err := a.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if cmd.Name() != "serve" { // serve logs it, and names no person
+			if err := a.printPauses(cmd.Context(), i); err != nil {
+				return errors.Join(err, i.db.Close())
+			}
+		}
+		err = f(cmd.Context(), i, args)
+		var status exit
+		if i.db.IsNew() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
+			fmt.Fprintf(a.stderr, "Created a new database at %s.\n", placeOf(i.config.Database))
+		}
+		return errors.Join(err, i.db.Close())
+	}
+}
+
+// engine connects the targets. Call done when finished with them.
+func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine, done func(), err error) {
+	actor, err := a.actor(ctx, i)
+	if err != nil {
+		return nil, nil, err
+	}
+	connected, err := targets.Connect(i.config, i.db)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := newProgress(a.stderr)
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: connected, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience}
+	return e, func() { p.done(); closeTargets(connected) }, nil
+}
+
+func closeTargets(connected map[string]connectors.Connector) {
+	_ = targets.Disconnect(connected) // nothing is under way any more
+}
+
+func (a *app) governance(i *installation) *governance.Governance {
+	return &governance.Governance{DB: i.db, Config: i.config, Now: a.now}
+}

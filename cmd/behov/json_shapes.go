@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// shape is what a command prints with --json.
+type shape struct {
+	command string
+	prints  any
+}
+
+// shapes are the shapes of all commands that have --json.
+var shapes = []shape{
+	{"account bind", proposalJSON{}},
+	{"account list", accountListJSON{}},
+	{"apply", resultJSON{}},
+	{"audit access", list[access.Access]{}},
+	{"audit log", recordJSON{}},
+	{"audit verify", verifyJSON{}},
+	{"audit who-had", list[access.Access]{}},
+	{"backup", store.CopyResult{}},
+	{"check", checkJSON{}},
+	{"connectors", connectorsJSON{}},
+	{"db copy", store.CopyResult{}},
+	{"db migrate", migrateJSON{}},
+	{"enable", access.Decision{}},
+	{"explain PERSON", access.PersonGrants{}},
+	{"explain PERSON ENTITLEMENT", access.Explanation{}},
+	{"hold list", list[access.Hold]{}},
+	{"hold release", holdDecisionJSON{}},
+	{"hold reject", holdDecisionJSON{}},
+	{"hold show", holdShowJSON{}},
+	{"hr import", importJSON{}},
+	{"hr imports", list[importEntryJSON]{}},
+	{"hr pull", list[importJSON]{}},
+	{"init", initJSON{}},
+	{"mfa pass", passJSON{}},
+	{"mfa withdraw", withdrawJSON{}},
+	{"pause", access.Decision{}},
+	{"people apart", access.Decision{}},
+	{"people duplicates", list[access.Duplicate]{}},
+	{"people erase", proposalJSON{}},
+	{"people legal-hold", access.Decision{}},
+	{"people list", list[access.PersonState]{}},
+	{"people main", access.Decision{}},
+	{"people managers", list[access.Manager]{}},
+	{"people merge", access.Decision{}},
+	{"people protect", access.Decision{}},
+	{"people readmit", access.Decision{}},
+	{"people show", access.Person{}},
+	{"people split", access.Decision{}},
+	{"plan", planJSON{}},
+	{"restore", store.CopyResult{}},
+	{"resume", access.Decision{}},
+	{"review decide", access.Decision{}},
+	{"review list", list[access.ReviewItem]{}},
+	{"review start", reviewStartJSON{}},
+	{"rights", list[rights.Row]{}},
+	{"rights PERSON", access.Roles{}},
+	{"status", access.Status{}},
+	{"steps", list[access.FailingStep]{}},
+	{"steps give-up", list[access.FailingStep]{}},
+	{"steps retry", list[access.FailingStep]{}},
+	{"suspend", suspendJSON{}},
+	{"target retire", retireJSON{}},
+	{"token list", list[tokenJSON]{}},
+	{"token make", madeTokenJSON{}},
+	{"token revoke", revokedTokenJSON{}},
+	{"version", versionJSON{}},
+}

@@ -1,0 +1,570 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the documentation of the shapes")
+
+// withoutJSON are commands that print no JSON.
+var withoutJSON = []string{"demo", "serve"}
+
+// notGolden are commands without a golden file, with the one that prints the same shape.
+var notGolden = map[string]string{
+	"enable":         "resume", // needs an account that another program disabled
+	"people readmit": "resume", // needs an erased person
+}
+
+// golden compares what a command prints with its golden file. What differs from run to run is
+// replaced.
+func (h *household) golden(command, out string) {
+	h.t.Helper()
+	got := h.scrub(out)
+	name := filepath.Join("testdata", "json", strings.ReplaceAll(command, " ", "-")+".golden")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			h.t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		h.t.Errorf("behov %s --json has no golden file: run the test with -update: %v", command, err)
+		return
+	}
+	if got != string(want) {
+		h.t.Errorf("behov %s --json is not %s: a program that reads it breaks. When it is meant, run the test with -update.\n%s", command, name, firstDifference(string(want), got))
+	}
+}
+
+func firstDifference(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d is\n%s\nand was\n%s", i+1, b[i], a[i])
+		}
+	}
+	return fmt.Sprintf("it has %d lines and had %d", len(b), len(a))
+}
+
+var (
+	personIDs = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	digests   = regexp.MustCompile(`\b[0-9a-f]{8,64}\b`)
+	instants  = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)?`)
+	logins    = regexp.MustCompile(`\bu[0-9a-f]{7}\b`)
+	passes    = regexp.MustCompile(`"(token|pass)": "[^"]*"`)
+	opaque    = regexp.MustCompile(`"(hash|prev|head|payload)":(\s?)"[^"]*"`)
+)
+
+// scrub replaces IDs by their number, in the order in which the test met them.
+func (h *household) scrub(out string) string {
+	out = strings.ReplaceAll(out, h.dir, "DIR")
+	out = personIDs.ReplaceAllStringFunc(out, func(id string) string {
+		i := slices.Index(h.ids, id)
+		if i < 0 {
+			i, h.ids = len(h.ids), append(h.ids, id)
+		}
+		return fmt.Sprintf("ID-%d", i+1)
+	})
+	out = passes.ReplaceAllString(out, `"$1": "SECRET"`)
+	out = opaque.ReplaceAllString(out, `"$1":$2"OPAQUE"`)
+	out = instants.ReplaceAllString(out, "TIME")
+	out = digests.ReplaceAllString(out, "HEX")
+	return logins.ReplaceAllString(out, "LOGIN")
+}
+
+// TestGoldenJSON runs every command with --json in one story, and compares what each prints
+// with its golden file: these shapes are an interface.
+func TestGoldenJSON(t *testing.T) {
+	t.Setenv("BEHOV_TEST_ON", "sqlite") // the shapes do not depend on it
+	h := newHousehold(t)
+	h.now = func() time.Time { return time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC) }
+	seen := map[string]bool{}
+	shapeOf := map[string]reflect.Type{}
+	for _, s := range shapes {
+		shapeOf[s.command] = reflect.TypeOf(s.prints)
+	}
+	// print runs a command, whose name in the list of shapes is as given.
+	print := func(code int, command string, args ...string) string {
+		t.Helper()
+		got, out, errs := h.run(append(args, "--json")...)
+		if got != code {
+			t.Fatalf("behov %s --json: exit status %d\n%s%s", strings.Join(args, " "), got, out, errs)
+		}
+		shape, known := shapeOf[command]
+		if !known {
+			t.Fatalf("behov %s is in no list of shapes", command)
+		}
+		d := json.NewDecoder(strings.NewReader(out))
+		for n := 0; ; n++ {
+			var object map[string]json.RawMessage
+			if err := d.Decode(&object); errors.Is(err, io.EOF) && n > 0 {
+				break
+			} else if err != nil {
+				t.Fatalf("behov %s --json: %v\n%s", command, err, out)
+			}
+			if string(object["version"]) != "1" {
+				t.Errorf("behov %s --json has version %q", command, object["version"])
+			}
+			checkFields(t, command, shape, object)
+		}
+		seen[command] = true
+		h.golden(command, out)
+		return out
+	}
+	field := func(out, path string) string {
+		t.Helper()
+		var v any
+		if err := json.Unmarshal([]byte(out), &v); err != nil {
+			t.Fatal(err)
+		}
+		for part := range strings.SplitSeq(path, ".") {
+			switch x := v.(type) {
+			case map[string]any:
+				v = x[part]
+			case []any:
+				v = x[0].(map[string]any)[part]
+			}
+		}
+		text, ok := v.(string)
+		if !ok {
+			t.Fatalf("there is no %s in %s", path, out)
+		}
+		return text
+	}
+	print(0, "init", "init", h.dir)
+	h.edit("hr.csv", "1003,E3,", "1011,E98,Gun,Gammal,,,,care,1120,Head of care,permanent,100,1001,2010-01-08,2011-01-08,,,no,30\n1012,E99,Petter,Nyström,,peter.nystrom@example.org,,care,5330,Care assistant,permanent,100,4711,2018-01-08,,,,no,30\n1003,E3,")
+	print(0, "hr import", "hr", "import", h.file("hr.csv"))
+	print(0, "hr imports", "hr", "imports")
+	print(0, "check", "check")
+	print(exitChanges, "plan", "plan", "--values", "--person", "1004")
+	print(0, "people duplicates", "people", "duplicates")
+	print(0, "people apart", "people", "apart", "1009", "1012", "--reason", "r", "--by", "1001")
+	print(0, "apply", "apply", "--yes")
+	print(0, "explain PERSON", "explain", "1004")
+	print(0, "explain PERSON ENTITLEMENT", "explain", "1004", "care:record")
+	print(0, "audit who-had", "audit", "who-had", "school:register")
+	print(0, "audit access", "audit", "access", "1004")
+	print(0, "audit log", "audit", "log", "1012")
+	print(0, "audit verify", "audit", "verify")
+	print(0, "people list", "people", "list")
+	print(0, "people show", "people", "show", "1008")
+	print(0, "people managers", "people", "managers", "--all")
+	print(0, "people legal-hold", "people", "legal-hold", "1005", "--reason", "r")
+	print(0, "people protect", "people", "protect", "1006", "--reason", "r")
+	print(0, "people main", "people", "main", "1004", "E5", "--reason", "r")
+	print(0, "people merge", "people", "merge", "1012", "1011", "--reason", "r", "--by", "1001")
+	print(0, "people split", "people", "split", "1012", "hr/1011", "--reason", "r", "--by", "1001")
+	print(0, "people erase", "people", "erase", "1011", "--reason", "r", "--yes")
+	print(0, "account list", "account", "list", "1004")
+	print(0, "rights", "rights")
+	print(0, "rights PERSON", "rights", "1001")
+	print(0, "review start", "review", "start", "--system", "school", "--by", "1001")
+	print(0, "review decide", "review", "decide", "1-1", "keep", "--reason", "r", "--by", "1001")
+	print(0, "review list", "review", "list", "--all")
+	print(0, "pause", "pause", "directory", "--reason", "r")
+	print(exitHeld, "status", "status")
+	print(0, "resume", "resume", "directory", "--reason", "r")
+	held := print(0, "hold list", "hold", "list")
+	print(0, "hold show", "hold", "show", field(held, "items.digest"))
+	print(0, "hold reject", "hold", "reject", field(held, "items.digest"), "--reason", "r", "--by", "1001")
+	h.putFailingStep("aa11", "1004", "library:desk")
+	print(exitHeld, "steps", "steps")
+	print(0, "steps give-up", "steps", "give-up", "aa11", "--reason", "r")
+	print(0, "steps retry", "steps", "retry", "aa11", "--reason", "r")
+	print(0, "suspend", "suspend", "1010", "--reason", "r")
+	for command, empty := range map[string]any{"mfa pass": passJSON{}, "mfa withdraw": withdrawJSON{}} { // no local kind of target has passes
+		var out bytes.Buffer
+		if err := (&app{stdout: &out}).printJSON(empty); err != nil {
+			t.Fatal(err)
+		}
+		seen[command] = true
+		h.golden(command, out.String())
+	}
+	h.addOrphan("orphan-1")
+	bound := print(0, "account bind", "account", "bind", "1012", "orphan-1", "--target", "directory", "--reason", "r", "--by", "1001")
+	print(0, "hold release", "hold", "release", field(bound, "hold"), "--reason", "r", "--by", "1002")
+	print(0, "db migrate", "db", "migrate")
+	print(0, "backup", "backup", h.file("backup.db"))
+	print(0, "db copy", "db", "copy", "--to", "sqlite:"+h.file("copy.db"))
+	h.loseDatabase()
+	print(0, "restore", "restore", h.file("backup.db"))
+	h.ok("resume", "--reason", "r")
+	h.edit("behov.yaml", "    hr:\n", "    pushed: {scim: true}\n    hr:\n")
+	h.edit("behov.yaml", "  sources:\n", "  precedence: {default: [hr, pushed]}\n  sources:\n")
+	made := print(0, "token make", "token", "make", "pushed", "--name", "Entra ID", "--expires", "2160h")
+	print(0, "token list", "token", "list")
+	print(0, "token revoke", "token", "revoke", field(made, "id"), "--reason", "r")
+	h.edit("behov.yaml", "target: directory", "target: registry")
+	h.edit("behov.yaml", "\n  directory:\n", "\n  registry:\n")
+	h.edit("behov.yaml", "file: directory.json", "file: registry.json")
+	h.edit("catalogue.yaml", "target: directory", "target: registry")
+	print(exitChanges, "target retire", "target", "retire", "directory")
+	print(0, "connectors", "connectors", "memory")
+	h = withDirectory(t)
+	h.drop("hr-2026-11-01.csv")
+	print(0, "hr pull", "hr", "pull", "hr")
+	_, out, _ := h.run("version", "--json")
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(out), &object); err != nil || string(object["version"]) != "1" || object["program"] == nil {
+		t.Errorf("version --json: %v\n%s", err, out)
+	}
+	seen["version"] = true // what it prints is of the build
+	for _, s := range shapes {
+		if as := notGolden[s.command]; !seen[s.command] && (as == "" || shapeOf[as] != shapeOf[s.command]) {
+			t.Errorf("behov %s --json has no golden file", s.command)
+		}
+	}
+}
+
+// putFailingStep records a step of a person that the target refused.
+func (h *household) putFailingStep(key, person, entitlement string) {
+	h.t.Helper()
+	db := openStore(h.t, h.dir)
+	p, err := db.FindPerson(h.t.Context(), person, "hr")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	body, err := json.Marshal(plan.Step{ID: "s-1", Target: "directory", Person: p.ID, Op: connectors.AddMember, Entitlement: "library:desk", Native: "library-desk", Reason: reason.Of(reason.Answer{Text: "r"})})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := db.Write(h.t.Context(), func(tx *store.Tx) error {
+		return tx.PutFailingStep(h.t.Context(), store.FailingStep{Key: audit.StepKey(key), Target: "directory", Person: p.ID, Body: string(body), Tries: 8, FirstUS: h.now().UnixMicro(), LastUS: h.now().UnixMicro(),
+			Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "insufficient access to " + entitlement}), State: store.Parked}, h.now())
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// addOrphan adds an account to the directory that is no person's.
+func (h *household) addOrphan(id string) {
+	h.t.Helper()
+	b, err := os.ReadFile(h.file("directory.json"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var directory map[string]any
+	if err := json.Unmarshal(b, &directory); err != nil {
+		h.t.Fatal(err)
+	}
+	accounts, _ := directory["accounts"].([]any)
+	directory["accounts"] = append(accounts, map[string]any{"id": id, "name": id, "enabled": true, "attributes": map[string]any{}})
+	if b, err = json.Marshal(directory); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(h.file("directory.json"), b, 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// checkFields checks that an object has no field that its shape does not declare.
+func checkFields(t *testing.T, command string, shape reflect.Type, object map[string]json.RawMessage) {
+	t.Helper()
+	declared := map[string]bool{"version": true}
+	for _, f := range jsonFields(shape) {
+		declared[f.name] = true
+		if _, there := object[f.name]; !there && !f.optional {
+			t.Errorf("behov %s --json lacks %s", command, f.name)
+		}
+	}
+	for name := range object {
+		if !declared[name] {
+			t.Errorf("behov %s --json has %s, which its shape does not declare", command, name)
+		}
+	}
+}
+
+// jsonField is a field of a shape.
+type jsonField struct {
+	name     string
+	of       reflect.Type
+	in       reflect.Type // the struct that declares it
+	goName   string
+	optional bool
+}
+
+// jsonFields returns the fields of a struct as JSON has them: those of embedded structs,
+// unless a field of the struct itself has the name.
+func jsonFields(t reflect.Type) (fields []jsonField) {
+	var embedded []jsonField
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "-" || !f.IsExported():
+		case f.Anonymous && name == "":
+			embedded = append(embedded, jsonFields(f.Type)...)
+		default:
+			if name == "" {
+				name = f.Name
+			}
+			fields = append(fields, jsonField{name, f.Type, t, f.Name, strings.Contains(options, "omit")})
+		}
+	}
+	for _, e := range embedded {
+		if !slices.ContainsFunc(fields, func(f jsonField) bool { return f.name == e.name }) {
+			fields = append(fields, e)
+		}
+	}
+	return fields
+}
+
+// TestEveryCommandHasAShape: a command prints a shape that is documented, or no JSON.
+func TestEveryCommandHasAShape(t *testing.T) {
+	var commands []string
+	var visit func(*cobra.Command)
+	visit = func(c *cobra.Command) {
+		if name := strings.TrimPrefix(c.CommandPath(), "behov "); c.Runnable() && name != "behov" {
+			commands = append(commands, name)
+		}
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+	}
+	visit((&app{}).root())
+	for _, c := range commands {
+		if slices.Contains(withoutJSON, c) {
+			continue
+		}
+		if !slices.ContainsFunc(shapes, func(s shape) bool { return s.command == c || strings.HasPrefix(s.command, c+" PERSON") }) {
+			t.Errorf("behov %s prints what is in no list of shapes", c)
+		}
+	}
+	for _, s := range shapes {
+		name, _, _ := strings.Cut(s.command, " PERSON")
+		if !slices.Contains(commands, name) {
+			t.Errorf("there is no command behov %s", name)
+		}
+	}
+}
+
+// TestShapesAreDocumented: the documentation of the shapes is made of the types and their
+// comments.
+func TestShapesAreDocumented(t *testing.T) {
+	const file = "../../internal/access/json.md"
+	got := documentShapes(t)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what the types say: run the test with -update.\n%s", file, firstDifference(string(want), got))
+	}
+}
+
+var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
+
+func documentShapes(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, `# What --json prints
+
+With --json a command prints one JSON object, and behov audit log one on each line. Its
+first field, version, is %d. A new field does not change the version; a field that goes, or
+means something else, does. Fields that are optional are left out when they are empty.
+Instants are UTC, as RFC 3339 writes them; dates are civil dates of the organisation.
+
+A reason is an object: its code, the parameters of the code, and as text the sentence in the
+language of BEHOV_LANG.
+
+| command | prints |
+|---|---|
+`, jsonVersion)
+	comments := typeComments{dirs: map[string]map[string]typeComment{}}
+	var types []reflect.Type
+	var name func(reflect.Type) string
+	name = func(of reflect.Type) string {
+		switch of.Kind() {
+		case reflect.Pointer:
+			return name(of.Elem())
+		case reflect.Slice:
+			if of.Elem().Kind() == reflect.Uint8 {
+				return "text"
+			}
+			return "list of " + name(of.Elem())
+		case reflect.Map:
+			return "object of " + name(of.Elem()) + ", by " + name(of.Key())
+		case reflect.Struct:
+			switch {
+			case of == reflect.TypeFor[time.Time]():
+				return "instant"
+			case strings.HasSuffix(of.Name(), "Reason") && len(jsonFields(of)) < 2:
+				return "reason"
+			case strings.HasPrefix(of.Name(), "list["):
+				items, _ := of.FieldByName("Items")
+				return "items: " + name(items.Type)
+			}
+			if !slices.Contains(types, of) {
+				types = append(types, of)
+			}
+			title := displayType(of)
+			return "[" + title + "](#" + strings.ToLower(strings.ReplaceAll(title, " ", "-")) + ")"
+		case reflect.Bool:
+			return "true or false"
+		case reflect.String:
+			if of.Name() == "Date" {
+				return "date"
+			}
+			return "text"
+		case reflect.Interface:
+			return "anything"
+		}
+		if of.Name() == "Micros" {
+			return "instant"
+		}
+		return "number"
+	}
+	for _, s := range shapes {
+		fmt.Fprintf(&b, "| behov %s | %s |\n", s.command, name(reflect.TypeOf(s.prints)))
+	}
+	for i := 0; i < len(types); i++ { // documenting one may add others
+		of := types[i]
+		fmt.Fprintf(&b, "\n## %s\n\n", displayType(of))
+		if text := comments.of(t, of).text; text != "" {
+			fmt.Fprintf(&b, "%s\n\n", strings.TrimSpace(text))
+		}
+		b.WriteString("| field | is | |\n|---|---|---|\n")
+		for _, f := range jsonFields(of) {
+			if !snakeCase.MatchString(f.name) {
+				t.Errorf("%s: the field %s is not in snake_case", displayType(of), f.name)
+			}
+			optional := ""
+			if f.optional {
+				optional = ", optional"
+			}
+			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", f.name, name(f.of), optional, strings.ReplaceAll(comments.of(t, f.in).fields[f.goName], "|", "\\|"))
+		}
+	}
+	return b.String()
+}
+
+// displayType is a type's name as words: what a package calls Person is "person".
+func displayType(of reflect.Type) string {
+	name := strings.TrimSuffix(of.Name(), "JSON")
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	words := strings.ToLower(b.String())
+	if at := filepath.Base(of.PkgPath()); at != "behov" && at != "main" && at != "access" {
+		words = at + " " + words
+	}
+	return words
+}
+
+// typeComment is what the source says of a type and of its fields.
+type typeComment struct {
+	text   string
+	fields map[string]string
+}
+
+type typeComments struct {
+	dirs map[string]map[string]typeComment
+}
+
+func (c typeComments) of(t *testing.T, of reflect.Type) typeComment {
+	t.Helper()
+	dir := "."
+	if path, inside := strings.CutPrefix(of.PkgPath(), "github.com/behov/behov/"); inside && path != "cmd/behov" {
+		dir = filepath.Join("../..", path)
+	}
+	if c.dirs[dir] == nil {
+		c.dirs[dir] = readComments(t, dir)
+	}
+	return c.dirs[dir][of.Name()]
+}
+
+func readComments(t *testing.T, dir string) map[string]typeComment {
+	t.Helper()
+	all := map[string]typeComment{}
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	oneLine := func(g *ast.CommentGroup) string { return strings.Join(strings.Fields(g.Text()), " ") }
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
+			}
+			for _, s := range g.Specs {
+				spec := s.(*ast.TypeSpec)
+				of, ok := spec.Type.(*ast.StructType)
+				if !ok {
+					continue
+				}
+				var p comment.Parser
+				c := typeComment{text: string((&comment.Printer{TextWidth: 90}).Text(p.Parse(g.Doc.Text()))), fields: map[string]string{}}
+				for _, field := range of.Fields.List {
+					text := oneLine(field.Doc)
+					if text == "" {
+						text = oneLine(field.Comment)
+					}
+					for _, n := range field.Names {
+						c.fields[n.Name] = text
+					}
+				}
+				all[spec.Name.Name] = c
+			}
+		}
+	}
+	return all
+}
+
+// TestJSONIsVersioned: an object begins with its version, and what is no object is no answer.
+func TestJSONIsVersioned(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{stdout: &out}
+	if err := a.printJSON(itemsOf([]string(nil))); err != nil || out.String() != "{\n  \"version\": 1,\n  \"items\": []\n}\n" {
+		t.Errorf("%v %q", err, out.String())
+	}
+	if err := a.printJSON([]int{1}); err == nil {
+		t.Error("a list was printed as an answer")
+	}
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/build"
+	"github.com/behov/behov/internal/diagnostic"
+)
+
+// accountListJSON is a person's accounts as behov knows them.
+type accountListJSON struct {
+	Person   access.Ref       `json:"person"`
+	Accounts []access.Account `json:"accounts"`
+}
+
+// verifyJSON is a verified audit trail.
+type verifyJSON struct {
+	Records   int64             `json:"records"`
+	Head      string            `json:"head"`       // of the chain, in hexadecimal
+	Intervals int               `json:"intervals"`  // of access
+	OpenSteps []audit.AttemptID `json:"open_steps"` // begun and not seen to end
+}
+
+// recordJSON is a record of the audit trail, on a line of its own: as it is verified, with
+// what is sealed in it opened.
+type recordJSON struct {
+	Version int `json:"version"`
+	audit.Record
+	// Opened is what is sealed in the record; left out of a masked person.
+	Opened json.RawMessage `json:"opened,omitempty"`
+}
+
+// reviewStartJSON is a review that was started.
+type reviewStartJSON struct {
+	Campaign int64 `json:"campaign"`
+	Items    int   `json:"items"` // how many questions: behov review list
+}
+
+// checkJSON is what a check found.
+type checkJSON struct {
+	Problems     []diagnostic.Problem `json:"problems"`
+	Warnings     []diagnostic.Problem `json:"warnings"`
+	Targets      int                  `json:"targets"`
+	Entitlements int                  `json:"entitlements"`
+	Rules        string               `json:"rules"` // the digest
+	Compared     comparedJSON         `json:"compared"`
+}
+
+// comparedJSON is what was compared of the two evaluations of the rules.
+type comparedJSON struct {
+	Conditions int `json:"conditions"`
+	People     int `json:"people"` // that were made up
+}
+
+// connectorsJSON is what each kind of target can do.
+type connectorsJSON struct {
+	Kinds map[string]map[connectors.Ability]connectors.Support `json:"kinds"` // by ability
+	// Quirks are those of services; of kind scim only.
+	Quirks []quirkJSON `json:"quirks"`
+}
+
+// quirkJSON is a quirk of services.
+type quirkJSON struct {
+	Quirk    string `json:"quirk"`
+	Detected bool   `json:"detected"` // found out; otherwise quirks in behov.yaml names it
+	Text     string `json:"text"`
+}
+
+// versionJSON is what the program was built from.
+type versionJSON struct {
+	Program build.Info `json:"program"`
+}
+
+// migrateJSON is the version of the database's schema.
+type migrateJSON struct {
+	SchemaVersion int64    `json:"schema_version"`
+	Migrated      []string `json:"migrated"` // done just now
+}
+
+// initJSON is what a new configuration consists of.
+type initJSON struct {
+	Dir     string   `json:"dir"`
+	Written []string `json:"written"`
+	Kept    []string `json:"kept"` // as they were there
+}
+
+// passJSON is a temporary access pass. It is shown once.
+type passJSON struct {
+	Person  access.Ref `json:"person"`
+	Pass    string     `json:"pass"`
+	Starts  time.Time  `json:"starts"`
+	Expires time.Time  `json:"expires"`
+}
+
+// withdrawJSON says whether a person had a pass.
+type withdrawJSON struct {
+	Person    access.Ref `json:"person"`
+	Withdrawn bool       `json:"withdrawn"`
+}
+
+// tokenJSON is a token of an HR source.
+type tokenJSON struct {
+	ID      string     `json:"id"`
+	Name    string     `json:"name"` // who has it
+	Source  string     `json:"source"`
+	Made    time.Time  `json:"made"`
+	Used    *time.Time `json:"used,omitempty"` // last
+	Revoked *time.Time `json:"revoked,omitempty"`
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// madeTokenJSON is a new token. It is shown once.
+type madeTokenJSON struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Source  string    `json:"source"`
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// revokedTokenJSON names a token that was ended.
+type revokedTokenJSON struct {
+	Revoked string `json:"revoked"` // the ID
+}

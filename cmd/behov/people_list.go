@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+func (a *app) peopleListCommand() *cobra.Command {
+	var state string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List people and their state",
+		Long: `List people and their state today: known, pre-hire (an employment begins soon, and
+accounts are prepared), active, on-leave, between-employments, ended (accounts
+are kept, disabled), retained (accounts are deleted), to-erase.`,
+		Example: "  behov people list --state on-leave\n  behov people list --json",
+		Args:    cobra.NoArgs,
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			v := a.view(ctx, i)
+			rows, counts, err := v.People(identity.State(state))
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(itemsOf(rows))
+			}
+			t := a.newTable()
+			for k, r := range rows {
+				if k == 200 && state == "" {
+					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
+					break
+				}
+				why := r.Stage.Because
+				if !r.Suspended.IsZero() {
+					why = r.Suspended
+				}
+				t.row(v.Name(r.Person.ID), r.Stage.State, why.Text)
+			}
+			if err := t.print(); err != nil {
+				return err
+			}
+			var parts []string
+			for _, k := range slices.Sorted(maps.Keys(counts)) {
+				parts = append(parts, fmt.Sprintf("%d %s", counts[k], k))
+			}
+			a.printf("%s\n", strings.Join(parts, ", "))
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&state, "state", "", "only those in this state")
+	return cmd
+}
+
+func (a *app) peopleShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show PERSON",
+		Short:   "Show where a person stands: state, records, employments, decisions",
+		Example: "  behov people show 1004",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+			v := a.view(ctx, i)
+			p, err := v.Person(args[0], nil)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(p)
+			}
+			a.printPerson(v, p)
+			a.printf("  records: %s\n  ID %s\n", strings.Join(p.Records, ", "), p.Person.ID)
+			if p.MergedInto != nil {
+				a.printf("  found to be %s\n", v.Name(p.MergedInto.ID))
+			}
+			if !p.Undecided.IsZero() {
+				a.printf("  nothing is changed: %s\n", p.Undecided.Text)
+			}
+			for _, e := range p.Exposed {
+				text := e.Reason.Text
+				if e.Target != "" {
+					text = "target " + e.Target + ": " + text
+				}
+				a.printf("  %s\n", text)
+			}
+			return nil
+		}),
+	}
+}
+
+func (a *app) duplicatesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "duplicates",
+		Short: "List possible duplicates",
+		Long: `List people who may be one: the same national identity number and different
+names, the same address, the same name and day of birth. Two records with the
+same number and a name in common are joined when they come in, if they are of one
+source or a setting joins says so; whatever is weaker is a question, and this is
+where it is asked. A join that would change the name, mail or phone of a known
+person is asked here too, and until then the new person gets nothing.`,
+		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
+		Args:    cobra.NoArgs,
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			v := a.view(ctx, i)
+			found, err := v.Duplicates()
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(itemsOf(found))
+			}
+			if len(found) == 0 {
+				a.printf("No possible duplicates.\n")
+			}
+			for _, d := range found {
+				one, other := d.A.ID, d.B.ID
+				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", v.Name(one), v.Name(other), d.Why.Text, one, other, one, other)
+			}
+			return nil
+		}),
+	}
+}

@@ -1,0 +1,94 @@
+package access
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/queue"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
+)
+
+// Database is what the answers read. *store.DB implements it.
+type Database interface {
+	subjectReader
+	namesReader
+	peopleReader
+	accountReader
+	trailReader
+	waitingReader
+	targetReader
+}
+
+// subjectReader reads a person, what is decided about them, and who else they are.
+type subjectReader interface {
+	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error)
+	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
+	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
+	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
+	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
+}
+
+// namesReader reads what people and decisions are called.
+type namesReader interface {
+	PersonNames(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+	PeopleByID(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+	Decision(ctx context.Context, seq int64) (store.Decision, error)
+	DecisionsBySeq(ctx context.Context, numbers []int64) ([]store.Decision, error)
+}
+
+// peopleReader finds and lists people.
+type peopleReader interface {
+	FindPerson(ctx context.Context, ref, first string) (identity.Person, error)
+	People(ctx context.Context) iter.Seq2[identity.Person, error]
+	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
+	Duplicates(ctx context.Context) ([]store.Duplicate, error)
+}
+
+// accountReader reads whose accounts are whose, and the steps that targets did not do.
+type accountReader interface {
+	AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error)
+	HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error)
+	NameRegister(target string) *store.NameRegister
+	FailingSteps(ctx context.Context, target string, of store.PersonSet) ([]store.FailingStep, error)
+}
+
+// trailReader reads the audit trail.
+type trailReader interface {
+	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)
+	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)
+	EntitlementEverHeld(ctx context.Context, entitlement string) (bool, error)
+	HasAuditRecords(ctx context.Context, person identity.PersonID) (bool, error)
+}
+
+// waitingReader reads what waits for a person.
+type waitingReader interface {
+	Holds(ctx context.Context) ([]store.HoldState, error)
+	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
+	OpenReviews(ctx context.Context) (reviews, questions int, err error)
+	DecryptReasons(ctx context.Context, decisions ...*store.Decision) error
+	Pauses(ctx context.Context) (map[string]store.Decision, error)
+}
+
+// targetReader reads where targets and HR sources stand.
+type targetReader interface {
+	Stats(ctx context.Context) (store.Stats, error)
+	TargetStates(ctx context.Context) (map[string]store.TargetState, error)
+	TargetInventories(ctx context.Context, but []string) ([]store.TargetInventory, error)
+	UnseenAccess(ctx context.Context) (map[string]int, error)
+	DisabledAccounts(ctx context.Context) (map[string]int, error)
+	DisableProof(ctx context.Context, target string) (store.DisableProof, error)
+	Jobs() *queue.Jobs
+}
+
+// instant returns nil for the zero time.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,320 @@
+package access
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
+)
+
+// GrantState is how a person's grant stands.
+type GrantState string
+
+// The states of a grant.
+const (
+	Has       GrantState = "has"
+	GetsNext  GrantState = "gets-at-next-run"
+	Suspended GrantState = "suspended" // the person may not use it
+	Waits     GrantState = "waits"     // for MFA
+	Keeps     GrantState = "keeps"     // though no rule gives it, or MFA is unknown
+	LosesNext GrantState = "loses-at-next-run"
+	HasNot    GrantState = "has-not"
+	// GrantStuck: a target did not do a step that stands between the person and the
+	// entitlement. RevokeStuck: it did not do the step that takes it away.
+	GrantStuck  GrantState = "grant-stuck"
+	RevokeStuck GrantState = "revoke-stuck"
+	// Unexplained: the person has it, and no rule, request or decision gives it.
+	Unexplained GrantState = "unexplained"
+)
+
+// StuckStep is a step that a target did not do.
+type StuckStep struct {
+	Key   audit.StepKey   `json:"key"` // for behov steps
+	State store.StepState `json:"state"`
+	Tries int             `json:"tries"`
+	Last  Reason          `json:"last"` // what the target said last
+}
+
+// Grant is an entitlement of a person: how it stands, and why.
+type Grant struct {
+	Entitlement policy.EntitlementID `json:"entitlement"`
+	State       GrantState           `json:"state"`
+	Text        string               `json:"text"`           // the state in words
+	Step        *StuckStep           `json:"step,omitempty"` // of what is stuck
+	// Gate says whether the grant may be applied now; left out when no rule, request or
+	// decision is about it.
+	Gate       policy.Gate   `json:"gate,omitempty"`
+	GateReason Reason        `json:"gate_reason,omitzero"`
+	Until      identity.Date `json:"until,omitempty"` // the last day of a handover
+	Reasons    []GrantReason `json:"reasons"`
+}
+
+// GrantReason is a rule that gives an entitlement, for an employment.
+type GrantReason struct {
+	By         Reason        `json:"by"`
+	Employment EmploymentRef `json:"employment"`
+}
+
+// PersonGrants is where a person stands, with every grant.
+type PersonGrants struct {
+	Person
+	Grants []Grant `json:"grants"`
+}
+
+// Explanation is why a person has an entitlement, or why not.
+type Explanation struct {
+	Person
+	Grant Grant `json:"grant"`
+	// NearRules are all rules that give or deny the entitlement, evaluated on every
+	// active employment, nearest first. Of a masked person the values of the employment
+	// are "masked".
+	NearRules []NearRule `json:"near_rules"`
+}
+
+// NearRule is a rule that could give or deny an entitlement, evaluated on an employment.
+type NearRule struct {
+	Rule       string        `json:"rule"`
+	Version    string        `json:"version"`
+	Place      string        `json:"place"` // file:line
+	Why        string        `json:"why,omitempty"`
+	Deny       bool          `json:"deny"`
+	Employment EmploymentRef `json:"employment"`
+	Parts      []policy.Part `json:"parts"` // of its condition
+	Satisfied  bool          `json:"satisfied"`
+}
+
+// maskedValue stands for a value that the viewer may not see.
+const maskedValue = "masked"
+
+// holdings is what the database knows of a person's access.
+type holdings struct {
+	subject
+	has     map[policy.EntitlementID]bool
+	failing []failingStep
+}
+
+type failingStep struct {
+	store.FailingStep
+	step plan.Step
+}
+
+func (v *View) holdings(s subject) (holdings, error) {
+	h := holdings{subject: s, has: map[policy.EntitlementID]bool{}}
+	open, err := v.DB.Intervals(v.ctx, store.IntervalQuery{Person: s.ID, Open: true})
+	if err != nil {
+		return h, err
+	}
+	for _, i := range open {
+		h.has[policy.EntitlementID(i.Entitlement)] = true
+	}
+	failing, err := v.DB.FailingSteps(v.ctx, "", store.Only(s.ID))
+	if err != nil {
+		return h, err
+	}
+	for _, f := range failing {
+		step := failingStep{FailingStep: f}
+		if json.Unmarshal([]byte(f.Body), &step.step) == nil { // otherwise a later version wrote it
+			h.failing = append(h.failing, step)
+		}
+	}
+	return h, nil
+}
+
+// granting returns the step that stands between the person and an entitlement: its own, or
+// one on the account.
+func (v *View) granting(h holdings, id policy.EntitlementID) (store.FailingStep, bool) {
+	of, _ := v.Config.Rules.Catalogue.Entitlement(id)
+	for _, f := range h.failing {
+		if s := f.step; s.Target == of.Target && !s.RevokesAccess() && plan.PhaseOf(s.Op) != plan.PhaseUpdate && (s.Entitlement == "" || s.Entitlement == id) {
+			return f.FailingStep, true
+		}
+	}
+	return store.FailingStep{}, false
+}
+
+// revoking returns the step that was to take an entitlement away and did not.
+func (v *View) revoking(h holdings, id policy.EntitlementID) (store.FailingStep, bool) {
+	of, _ := v.Config.Rules.Catalogue.Entitlement(id)
+	for _, f := range h.failing {
+		if s := f.step; s.Target == of.Target && s.RevokesAccess() && (s.Entitlement == "" || s.Entitlement == id) {
+			return f.FailingStep, true
+		}
+	}
+	return store.FailingStep{}, false
+}
+
+// state returns how a grant stands, and the step that is stuck.
+func (v *View) state(h holdings, g policy.Grant) (GrantState, store.FailingStep) {
+	has := h.has[g.Entitlement]
+	switch {
+	case !h.status.Facts.Suspended.IsZero():
+		return Suspended, store.FailingStep{}
+	case g.Gate == policy.Open && has:
+		return Has, store.FailingStep{}
+	case g.Gate == policy.Open:
+		if f, stuck := v.granting(h, g.Entitlement); stuck {
+			return GrantStuck, f
+		}
+		return GetsNext, store.FailingStep{}
+	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
+		return Keeps, store.FailingStep{}
+	case has:
+		if f, stuck := v.revoking(h, g.Entitlement); stuck {
+			return RevokeStuck, f
+		}
+		return LosesNext, store.FailingStep{}
+	case g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown:
+		return Waits, store.FailingStep{}
+	}
+	return HasNot, store.FailingStep{}
+}
+
+// grant returns a grant as the viewer sees it.
+func (v *View) grant(h holdings, g policy.Grant) Grant {
+	state, step := v.state(h, g)
+	x := v.standing(g.Entitlement, state, step)
+	x.Gate, x.GateReason, x.Until = g.Gate, v.Because(g.GateReason), g.Until
+	for _, r := range g.Reasons {
+		x.Reasons = append(x.Reasons, GrantReason{v.Because(r.By), h.employmentOf(r.Employment)})
+	}
+	return x
+}
+
+// ungranted returns what the person has, or has not, without any rule, request or decision.
+func (v *View) ungranted(h holdings, id policy.EntitlementID) Grant {
+	if !h.has[id] {
+		return v.standing(id, HasNot, store.FailingStep{})
+	}
+	step, _ := v.revoking(h, id)
+	return v.standing(id, Unexplained, step)
+}
+
+func (v *View) standing(id policy.EntitlementID, state GrantState, f store.FailingStep) Grant {
+	g := Grant{Entitlement: id, State: state, Reasons: []GrantReason{}}
+	if f.Key != "" {
+		g.Step = &StuckStep{f.Key, f.State, f.Tries, v.Because(f.Detail)}
+	}
+	g.Text = v.Text(standingReason(state, f))
+	return g
+}
+
+// standingReason returns the reason that words a state.
+func standingReason(state GrantState, f store.FailingStep) reason.Reason {
+	stuck := reason.StuckStep{Step: string(f.Key), Count: f.Tries, Last: f.Detail, Parked: f.State == store.Parked, GivenUp: f.State == store.GivenUp}
+	switch state {
+	case Has:
+		return reason.Of(reason.GrantHeld{})
+	case GetsNext:
+		return reason.Of(reason.GrantNext{})
+	case Suspended:
+		return reason.Of(reason.GrantSuspended{})
+	case Waits:
+		return reason.Of(reason.GrantWaits{})
+	case Keeps:
+		return reason.Of(reason.GrantKept{})
+	case LosesNext:
+		return reason.Of(reason.GrantEnds{})
+	case GrantStuck:
+		return reason.Of(reason.GrantStuck{StuckStep: stuck})
+	case RevokeStuck:
+		return reason.Of(reason.RevokeStuck{StuckStep: stuck})
+	case Unexplained:
+		if f.Key != "" {
+			return reason.Join(reason.Of(reason.GrantUnexplained{}), reason.Of(reason.RevokeStuck{StuckStep: stuck}))
+		}
+		return reason.Of(reason.GrantUnexplained{})
+	}
+	return reason.Of(reason.GrantMissing{})
+}
+
+// Grants returns where a person stands today, with every grant: what rules and decisions
+// give or deny, and what the person has without either.
+func (v *View) Grants(ref string, statuses Statuses) (PersonGrants, error) {
+	s, err := v.about(ref, statuses)
+	if err != nil {
+		return PersonGrants{}, err
+	}
+	h, err := v.holdings(s)
+	if err != nil {
+		return PersonGrants{}, err
+	}
+	given, err := v.Config.Rules.Decide(s.Person, s.day, s.status.Facts)
+	if err != nil {
+		return PersonGrants{}, err
+	}
+	v.prepareGrants(h, given)
+	answer := PersonGrants{Grants: []Grant{}}
+	if answer.Person, err = v.describe(s); err != nil {
+		return answer, err
+	}
+	listed := map[policy.EntitlementID]bool{audit.Account: true}
+	for _, g := range given {
+		listed[g.Entitlement] = true
+		answer.Grants = append(answer.Grants, v.grant(h, g))
+	}
+	for _, id := range slices.Sorted(maps.Keys(h.has)) {
+		if !listed[id] {
+			answer.Grants = append(answer.Grants, v.ungranted(h, id))
+		}
+	}
+	return answer, nil
+}
+
+// prepareGrants reads at once what the reasons of grants name.
+func (v *View) prepareGrants(h holdings, grants []policy.Grant) {
+	var reasons []reason.Reason
+	for _, g := range grants {
+		reasons = append(reasons, g.GateReason)
+		for _, r := range g.Reasons {
+			reasons = append(reasons, r.By)
+		}
+	}
+	for _, f := range h.failing {
+		reasons = append(reasons, f.Detail)
+	}
+	v.Prepare(nil, reasons...)
+}
+
+// Explain returns why a person has an entitlement today, or why not.
+func (v *View) Explain(ref string, id policy.EntitlementID, statuses Statuses) (Explanation, error) {
+	s, err := v.about(ref, statuses)
+	if err != nil {
+		return Explanation{}, err
+	}
+	h, err := v.holdings(s)
+	if err != nil {
+		return Explanation{}, err
+	}
+	x, err := v.Config.Rules.Explain(s.Person, s.day, s.status.Facts, id)
+	if err != nil {
+		return Explanation{}, err
+	}
+	answer := Explanation{NearRules: []NearRule{}}
+	if answer.Person, err = v.describe(s); err != nil {
+		return answer, err
+	}
+	if x.Grant != nil {
+		v.prepareGrants(h, []policy.Grant{*x.Grant})
+		answer.Grant = v.grant(h, *x.Grant)
+	} else {
+		answer.Grant = v.ungranted(h, id)
+	}
+	for _, near := range x.NearRules {
+		n := NearRule{near.Rule, near.Version, near.Place, near.Why, near.Deny, h.employmentOf(near.Employment), slices.Clone(near.Parts), near.Satisfied}
+		for i := range n.Parts {
+			// Where a person works tells where they are. The parts of the conditions are
+			// the rules', and stay.
+			if n.Parts[i].Actual != "" && s.sees != full {
+				n.Parts[i].Actual = maskedValue
+			}
+		}
+		answer.NearRules = append(answer.NearRules, n)
+	}
+	return answer, nil
+}

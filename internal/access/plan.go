@@ -1,0 +1,236 @@
+package access
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
+)
+
+// Plan is what would be done, and what would not. Attributes of steps are fingerprints of
+// values.
+type Plan struct {
+	// Digest names the plan. An approval names a digest and covers nothing else.
+	Digest audit.PlanDigest `json:"digest"`
+	Basis  plan.Basis       `json:"basis"` // what it was made from
+	Steps  []Step           `json:"steps"` // in the order in which they are carried out
+	// Holds are steps that wait for a person's decision, and Released those that a person
+	// released: they are among Steps.
+	Holds    []HeldSteps     `json:"holds"`
+	Released []plan.Released `json:"released"`
+	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
+	AwaitingCompleteRead []WaitingSteps `json:"awaiting_complete_read"`
+	// SkippedSteps failed before, or depend on one that did: this run does not try them.
+	SkippedSteps []SkippedStep `json:"skipped_steps"`
+	// Deferred is what a plan for some people leaves to one for everyone.
+	Deferred []DeferredPerson `json:"deferred"`
+	// GatedGrants are grants whose gate is not open.
+	GatedGrants []PlannedAccess `json:"gated_grants"`
+	// Adopted is access that was there already and that a rule or a decision gives.
+	Adopted []PlannedAccess `json:"adopted"`
+	// Handovers are what moved people keep for a while, and until when.
+	Handovers []PlannedAccess `json:"handovers"`
+	// UnrepairedDrift is access that is needed, was taken away in the target, and is left so.
+	UnrepairedDrift []PlannedAccess `json:"unrepaired_drift"`
+	// Findings are what a person should look at; none of it is changed.
+	Findings []Finding `json:"findings"`
+}
+
+// Step is one change to one account.
+type Step struct {
+	plan.Step
+	Person Ref    `json:"person"`
+	Reason Reason `json:"reason"`
+}
+
+// HeldSteps are steps that wait for a person's decision.
+type HeldSteps struct {
+	Digest audit.HoldDigest `json:"digest"`
+	Target string           `json:"target"`
+	Why    Reason           `json:"why"`
+	Steps  []Step           `json:"steps"`
+	// Accompanying: they are held because of others that are released, or that wait for a
+	// decision.
+	Accompanying bool `json:"accompanying"`
+}
+
+// WaitingSteps are steps that wait for a complete reading of their target.
+type WaitingSteps struct {
+	Target string `json:"target"`
+	Why    Reason `json:"why"`
+	Steps  []Step `json:"steps"`
+}
+
+// SkippedStep is a step that a run does not try.
+type SkippedStep struct {
+	Why     Reason `json:"why"`
+	Step    Step   `json:"step"`
+	GivenUp bool   `json:"given_up"` // by a decision
+}
+
+// DeferredPerson is a person whom a plan for some people leaves to one for everyone.
+type DeferredPerson struct {
+	Target string `json:"target"`
+	Person *Ref   `json:"person,omitempty"`
+	Why    Reason `json:"why"`
+}
+
+// PlannedAccess is access of a person that a plan does not change.
+type PlannedAccess struct {
+	Target      string               `json:"target,omitempty"`
+	Person      Ref                  `json:"person"`
+	Entitlement policy.EntitlementID `json:"entitlement"` // or "account"
+	Gate        policy.Gate          `json:"gate,omitempty"`
+	Until       identity.Date        `json:"until,omitempty"` // the last day of a handover
+	Reason      Reason               `json:"reason,omitzero"`
+}
+
+// Finding is what a person should look at.
+type Finding struct {
+	Kind        plan.FindingKind     `json:"kind"`
+	Target      string               `json:"target,omitempty"`
+	Person      *Ref                 `json:"person,omitempty"`
+	AccountID   string               `json:"account_id,omitempty"` // the target's own ID
+	Entitlement policy.EntitlementID `json:"entitlement,omitempty"`
+	Reason      Reason               `json:"reason"`
+}
+
+// each returns what f makes of the values, and never nil.
+func each[A, B any](values []A, f func(A) B) []B {
+	all := make([]B, len(values))
+	for i, v := range values {
+		all[i] = f(v)
+	}
+	return all
+}
+
+// Plan returns a plan with its people and sentences.
+func (v *View) Plan(p *plan.Plan) (Plan, error) {
+	if err := v.loadPlan(p); err != nil {
+		return Plan{}, err
+	}
+	return Plan{
+		Digest: p.Digest, Basis: p.Basis, Steps: each(p.Steps, v.Step), Released: append([]plan.Released{}, p.Released...),
+		Holds: each(p.Holds, func(h plan.Hold) HeldSteps {
+			return HeldSteps{h.Digest, h.Target, v.Because(h.Why), each(h.Steps, v.Step), h.Accompanying}
+		}),
+		AwaitingCompleteRead: each(p.AwaitingCompleteRead, func(w plan.AwaitingRead) WaitingSteps {
+			return WaitingSteps{w.Target, v.Because(w.Why), each(w.Steps, v.Step)}
+		}),
+		SkippedSteps: each(p.SkippedSteps, func(s plan.SkippedStep) SkippedStep {
+			return SkippedStep{v.Because(s.Why), v.Step(s.Step), s.GivenUp}
+		}),
+		Deferred: each(p.Deferred, func(d plan.DeferredPerson) DeferredPerson {
+			return DeferredPerson{d.Target, v.optional(d.Person), v.Because(d.Why)}
+		}),
+		GatedGrants: each(p.GatedGrants, func(g plan.GatedGrant) PlannedAccess {
+			return PlannedAccess{Person: v.Ref(g.Person), Entitlement: g.Entitlement, Gate: g.Gate, Reason: v.Because(g.Reason)}
+		}),
+		Adopted: each(p.Adopted, func(x plan.Adoption) PlannedAccess {
+			return PlannedAccess{Target: x.Target, Person: v.Ref(x.Person), Entitlement: x.Entitlement, Reason: v.Because(x.Reason)}
+		}),
+		Handovers: each(p.Handovers, func(h plan.Handover) PlannedAccess {
+			return PlannedAccess{Target: h.Target, Person: v.Ref(h.Person), Entitlement: h.Entitlement, Until: h.Until, Reason: v.Because(h.Reason)}
+		}),
+		UnrepairedDrift: each(p.UnrepairedDrift, func(d plan.UnrepairedDrift) PlannedAccess {
+			return PlannedAccess{Target: d.Target, Person: v.Ref(d.Person), Entitlement: d.Entitlement}
+		}),
+		Findings: each(p.Findings, func(f plan.Finding) Finding {
+			return Finding{f.Kind, f.Target, v.optional(f.Person), f.AccountID, f.Entitlement, v.Because(f.Reason)}
+		}),
+	}, nil
+}
+
+// Step returns a step with its person and its sentence.
+func (v *View) Step(s plan.Step) Step { return Step{s, v.Ref(s.Person), v.Because(s.Reason)} }
+
+// loadPlan reads at once everyone whom a plan names.
+func (v *View) loadPlan(p *plan.Plan) error {
+	var ids []identity.PersonID
+	var reasons []reason.Reason
+	add := func(id identity.PersonID, r reason.Reason) { ids, reasons = append(ids, id), append(reasons, r) }
+	steps := func(all []plan.Step) {
+		for _, s := range all {
+			add(s.Person, s.Reason)
+		}
+	}
+	steps(p.Steps)
+	for _, h := range p.Holds {
+		add("", h.Why)
+		steps(h.Steps)
+	}
+	for _, w := range p.AwaitingCompleteRead {
+		add("", w.Why)
+		steps(w.Steps)
+	}
+	for _, s := range p.SkippedSteps {
+		add(s.Step.Person, s.Step.Reason)
+		add("", s.Why)
+	}
+	for _, d := range p.Deferred {
+		add(d.Person, d.Why)
+	}
+	for _, g := range p.GatedGrants {
+		add(g.Person, g.Reason)
+	}
+	for _, x := range p.Adopted {
+		add(x.Person, x.Reason)
+	}
+	for _, h := range p.Handovers {
+		add(h.Person, h.Reason)
+	}
+	for _, d := range p.UnrepairedDrift {
+		add(d.Person, reason.Reason{})
+	}
+	for _, f := range p.Findings {
+		add(f.Person, f.Reason)
+	}
+	return v.Load(ids, reasons...)
+}
+
+// HoldContent is what a hold would do if it was released.
+type HoldContent struct {
+	Steps []Step `json:"steps,omitempty"` // of a hold of a plan
+	// Events are the people whom a held import would change, by kind of event.
+	Events map[identity.Kind][]Ref `json:"events,omitempty"`
+	// Person, Target and Account are what a proposal is about.
+	Person  *Ref   `json:"person,omitempty"`
+	Target  string `json:"target,omitempty"`
+	Account string `json:"account_id,omitempty"`
+}
+
+// HoldContent returns what a hold that was read with its body would do.
+func (v *View) HoldContent(h store.HoldState) (c HoldContent, err error) {
+	switch h.Kind {
+	case store.PlanHold:
+		var steps []plan.Step
+		if err = json.Unmarshal([]byte(h.Body), &steps); err == nil {
+			err = v.loadPlan(&plan.Plan{Steps: steps})
+		}
+		c.Steps = each(steps, v.Step)
+	case store.AccountBindHold, store.ErasureHold:
+		var proposed struct {
+			Person          identity.PersonID
+			Target, Account string
+		}
+		err = json.Unmarshal([]byte(h.Body), &proposed)
+		c = HoldContent{Person: v.optional(proposed.Person), Target: proposed.Target, Account: proposed.Account}
+	default:
+		var events map[identity.Kind][]identity.PersonID
+		err = json.Unmarshal([]byte(h.Body), &events)
+		c.Events = map[identity.Kind][]Ref{}
+		for kind, ids := range events {
+			v.Prepare(ids)
+			c.Events[kind] = each(ids, v.Ref)
+		}
+	}
+	if err != nil {
+		return c, fmt.Errorf("hold %s: %w", h.Digest, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,47 @@
+package reason
+
+// GrantHeld: the person has what is granted.
+type GrantHeld struct{ kind }
+
+// GrantNext: the next run grants it.
+type GrantNext struct{ kind }
+
+// GrantSuspended: the person is suspended, and may not use what is granted.
+type GrantSuspended struct{ kind }
+
+// GrantWaits: the grant waits for what it needs, as MFA.
+type GrantWaits struct{ kind }
+
+// GrantKept: the person keeps what no rule gives, or what would not be granted now.
+type GrantKept struct{ kind }
+
+// GrantEnds: the next run takes away what the person has.
+type GrantEnds struct{ kind }
+
+// GrantMissing: the person has not what was asked for.
+type GrantMissing struct{ kind }
+
+// GrantUnexplained: the person has what no rule, request or decision gives.
+type GrantUnexplained struct{ kind }
+
+// StuckStep is a step that a target did not do. It is tried again, unless an operator has
+// to decide (Parked) or gave it up.
+type StuckStep struct {
+	Step    string `json:"step"` // its key
+	Count   int    `json:"count"`
+	Last    Reason `json:"last"` // what the target said last
+	Parked  bool   `json:"parked,omitempty"`
+	GivenUp bool   `json:"given_up,omitempty"`
+}
+
+// GrantStuck: a step stands between the person and what is granted.
+type GrantStuck struct {
+	kind
+	StuckStep
+}
+
+// RevokeStuck: the step that takes away what the person has was not done.
+type RevokeStuck struct {
+	kind
+	StuckStep
+}
