@@ -336,7 +336,7 @@ func TestAHoldOfSeveralKindsIsAList(t *testing.T) {
 	code, out, _ := h.run("hr", "import", h.file("hr.csv"))
 	lines := reasons(out)
 	if code != exitHeld || len(lines) != 3 || !strings.HasPrefix(lines[0], "  - 1 active employment has a start in the future") || !strings.HasPrefix(lines[1], "  - 4 cells are empty in the file and were not before, in the column job_code:") ||
-		!strings.HasSuffix(lines[1], " and 1 more): behov hr imports --problems") || strings.Count(lines[1], "person ") != 3 || !strings.HasPrefix(lines[2], "  - 1 cell is empty in the file and was not before, in the column unit:") {
+		!strings.HasSuffix(lines[1], " and 1 more): behov hr imports --problems") || !strings.Contains(lines[1], "Sven Öberg (1004), Ali Karimi (1007), Peter Nyström (1009)") || !strings.HasPrefix(lines[2], "  - 1 cell is empty in the file and was not before, in the column unit:") {
 		t.Errorf("%d, %s", code, out)
 	}
 	for _, args := range [][]string{{"hold", "list"}, {"hold", "show", strings.Fields(h.ok("hold", "list"))[0]}} {

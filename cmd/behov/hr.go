@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/wording"
 )
 
 func (a *app) hrCommand() *cobra.Command {
@@ -87,7 +88,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			p.done()
 			var refused diagnostic.Problem
 			if show && errors.As(err, &refused) && refused.Value != "" {
-				a.printf("%s: %s\n", refused.Error(), refused.Value)
+				a.printf("%s: %s\n", printerFor(wording.Reader{Place: wording.Shell}).Problem(refused), refused.Value)
 			}
 			if err != nil {
 				return err

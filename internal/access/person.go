@@ -274,7 +274,7 @@ func (v *View) FindEmployment(p identity.Person, ref string) (identity.Employmen
 		found = e.ID
 	}
 	if found == "" {
-		return "", fmt.Errorf("%s has no employment %q: behov people show lists them", v.Name(p.ID), ref)
+		return "", &reason.Refusal{Reason: reason.Of(reason.NoSuchEmployment{Person: p.ID, Employment: ref})}
 	}
 	return found, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -123,7 +124,7 @@ func protectedLeaks(ctx context.Context, db warningReader, c *config.Config) ([]
 			return warnings, err
 		}
 		if unmapped {
-			warn("hr.sources.%s: no column says who has a protected identity: map one under columns, as protected: SEKRETESS, or say constants: {protected: \"no\"}; behov people protect marks a person by hand", name)
+			warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Reason: reason.Of(reason.NoProtectedColumn{Source: name})})
 		}
 	}
 	if db == nil {

@@ -729,3 +729,9 @@ type ValuesIgnored struct {
 	Attributes []string `json:"attributes"`
 	Detail     string   `json:"detail"`
 }
+
+// NoProtectedColumn says that no column of a source says who has a protected identity.
+type NoProtectedColumn struct {
+	kind
+	Source string `json:"source"`
+}

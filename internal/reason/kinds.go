@@ -343,6 +343,8 @@ var kindTable = []struct {
 	{"unit-unreadable", UnitUnreadable{}},
 	{"deactivation-refused", DeactivationRefused{}},
 	{"values-ignored", ValuesIgnored{}},
+	{"no-such-employment", NoSuchEmployment{}},
+	{"no-protected-column", NoProtectedColumn{}},
 }
 
 var types, codes = index()

@@ -96,3 +96,10 @@ type NoMaker struct{ kind }
 
 // NoReasonGiven says that a decision needs a reason.
 type NoReasonGiven struct{ kind }
+
+// NoSuchEmployment says that the person has no such employment.
+type NoSuchEmployment struct {
+	kind
+	Person     identity.PersonID `json:"person"`
+	Employment string            `json:"employment"` // as it was asked for
+}

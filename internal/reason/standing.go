@@ -1,27 +1,27 @@
 package reason
 
-// GrantHeld: the person has what is granted.
+// GrantHeld says that the person has what is granted.
 type GrantHeld struct{ kind }
 
-// GrantNext: the next run grants it.
+// GrantNext says that the next run grants it.
 type GrantNext struct{ kind }
 
-// GrantSuspended: the person is suspended, and may not use what is granted.
+// GrantSuspended says that the person is suspended, and may not use what is granted.
 type GrantSuspended struct{ kind }
 
-// GrantWaits: the grant waits for what it needs, as MFA.
+// GrantWaits says that the grant waits for what it needs, as MFA.
 type GrantWaits struct{ kind }
 
-// GrantKept: the person keeps what no rule gives, or what would not be granted now.
+// GrantKept says that the person keeps what no rule gives, or what would not be granted now.
 type GrantKept struct{ kind }
 
-// GrantEnds: the next run takes away what the person has.
+// GrantEnds says that the next run takes away what the person has.
 type GrantEnds struct{ kind }
 
-// GrantMissing: the person has not what was asked for.
+// GrantMissing says that the person has not what was asked for.
 type GrantMissing struct{ kind }
 
-// GrantUnexplained: the person has what no rule, request or decision gives.
+// GrantUnexplained says that the person has what no rule, request or decision gives.
 type GrantUnexplained struct{ kind }
 
 // StuckStep is a step that a target did not do. It is tried again, unless an operator has
@@ -34,13 +34,13 @@ type StuckStep struct {
 	GivenUp bool   `json:"given_up,omitempty"`
 }
 
-// GrantStuck: a step stands between the person and what is granted.
+// GrantStuck says that a step stands between the person and what is granted.
 type GrantStuck struct {
 	kind
 	StuckStep
 }
 
-// RevokeStuck: the step that takes away what the person has was not done.
+// RevokeStuck says that the step that takes away what the person has was not done.
 type RevokeStuck struct {
 	kind
 	StuckStep

@@ -186,8 +186,10 @@ func (p *Printer) parameters(to map[string]any, v reflect.Value, show func(any) 
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if field.Anonymous {
-			if field.IsExported() { // whose parameters are the kind's, and no number among them
-				p.parameters(to, v.Field(i), show)
+			if field.IsExported() { // its parameters are the kind's
+				if of := p.parameters(to, v.Field(i), show); of != nil {
+					count = of
+				}
 			}
 			continue
 		}
