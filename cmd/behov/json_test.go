@@ -370,7 +370,7 @@ func TestEveryCommandHasAShape(t *testing.T) {
 // TestShapesAreDocumented: the documentation of the shapes is made of the types and their
 // comments.
 func TestShapesAreDocumented(t *testing.T) {
-	const file = "../../internal/access/json.md"
+	const file = "../../internal/manual/topics/json-reference.md"
 	got := documentShapes(t)
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -392,15 +392,17 @@ var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 func documentShapes(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, `# What --json prints
+	fmt.Fprintf(&b, `# Look up what a command prints with --json
 
-With --json a command prints one JSON object, and behov audit log one on each line. Its
-first field, version, is %d. A new field does not change the version; a field that goes, or
-means something else, does. Fields that are optional are left out when they are empty.
-Instants are UTC, as RFC 3339 writes them; dates are civil dates of the organisation.
+You want to read, from a program, what a command prints with --json.
 
-A reason is an object: its code, the parameters of the code, and as text the sentence in the
-language of BEHOV_LANG.
+A command prints one JSON object, and behov audit log one on each line. Its first field,
+version, is %d. A new field does not change the version; a field that goes, or means
+something else, does. Fields that are optional are left out when they are empty. Instants
+are UTC, as RFC 3339 writes them; dates are civil dates of the organisation.
+
+A reason is an object: its code, the parameters of the code, and as text the sentence in
+the language of BEHOV_LANG.
 
 | command | prints |
 |---|---|
@@ -470,6 +472,14 @@ language of BEHOV_LANG.
 			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", f.name, name(f.of), optional, strings.ReplaceAll(comments.of(t, f.in).fields[f.goName], "|", "\\|"))
 		}
 	}
+	b.WriteString(`
+## What can go wrong
+
+> unknown command … for …
+
+A script calls a command that this version does not have. A field that is not there is optional,
+and empty. A program that meets a version it does not know stops, and does not guess.
+`)
 	return b.String()
 }
 
