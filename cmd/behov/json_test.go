@@ -477,8 +477,9 @@ the language of BEHOV_LANG.
 
 > unknown command … for …
 
-A script calls a command that this version does not have. A field that is not there is optional,
-and empty. A program that meets a version it does not know stops, and does not guess.
+A script calls a command that this version does not have. A field that is not there is
+optional, and empty. A program that meets a version it does not know stops, and does not
+guess.
 `)
 	return b.String()
 }
