@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/desired"
@@ -269,7 +268,7 @@ func (v *View) FindEmployment(p identity.Person, ref string) (identity.Employmen
 			continue
 		}
 		if found != "" {
-			return "", fmt.Errorf("several sources call an employment %s: say SOURCE/%s", ref, ref)
+			return "", &reason.Refusal{Reason: reason.Of(reason.EmploymentAmbiguous{Employment: ref})}
 		}
 		found = e.ID
 	}

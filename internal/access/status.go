@@ -2,7 +2,6 @@ package access
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -162,7 +162,7 @@ func openHolds(holds []store.HoldState) (held, starts map[string]int) {
 // KeptOf returns what is kept of a target that is not in the configuration any more.
 func (v *View) KeptOf(target string) (store.TargetInventory, error) {
 	if _, configured := v.Config.Target(target); configured {
-		return store.TargetInventory{}, fmt.Errorf("target %s is in the configuration: take it out of behov.yaml first", target)
+		return store.TargetInventory{}, &reason.Refusal{Reason: reason.Of(reason.TargetConfigured{Target: target})}
 	}
 	all, err := reconcile.UnconfiguredTargets(v.ctx, v.DB, v.Config)
 	if err != nil {
@@ -173,5 +173,5 @@ func (v *View) KeptOf(target string) (store.TargetInventory, error) {
 			return k, nil
 		}
 	}
-	return store.TargetInventory{}, fmt.Errorf("nothing is known of a target %q", target)
+	return store.TargetInventory{}, &reason.Refusal{Reason: reason.Of(reason.NothingOfTarget{Target: target})}
 }

@@ -84,7 +84,7 @@ func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
 // WhoHadSystem is WhoHad for every entitlement of a system, sorted by entitlement.
 func (v *View) WhoHadSystem(system string, p *Period) ([]Access, error) {
 	if s, known := v.Config.Rules.Catalogue.System(system); !known || s.ID == "" {
-		return nil, fmt.Errorf("no system %q is in the catalogue", system)
+		return nil, &reason.Refusal{Reason: reason.Of(reason.NoSuchSystem{System: system})}
 	}
 	all := []Access{}
 	for _, e := range v.Config.Rules.Catalogue.Entitlements {

@@ -103,7 +103,7 @@ func (g *Governance) checkRecordRights(keys ...identity.SourceKey) error {
 			}
 		}
 		if place != "" {
-			return fmt.Errorf("the record has rights by %s, which would pass to another person: take it out there first", place)
+			return recordHasRights(place)
 		}
 	}
 	return nil

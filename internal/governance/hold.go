@@ -3,7 +3,6 @@ package governance
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func (g *Governance) findHold(ctx context.Context, digest string) (store.HoldSta
 		return store.HoldState{}, noSuchHold(digest)
 	case 1:
 	default:
-		return store.HoldState{}, fmt.Errorf("%d holds begin with %q: give more of the digest", len(match), digest)
+		return store.HoldState{}, holdAmbiguous(len(match), digest)
 	}
 	return match[0], nil
 }
@@ -68,7 +67,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 		return HoldDecision{}, err
 	}
 	if len(people) > 0 && hold.Kind != store.PlanHold {
-		return HoldDecision{}, fmt.Errorf("hold %s is of kind %s, which goes through as a whole or not at all", hold.Digest, hold.Kind)
+		return HoldDecision{}, holdWhole(hold)
 	}
 	switch hold.Kind {
 	case store.PlanHold:
@@ -251,7 +250,7 @@ func (g *Governance) checkFeasible(ctx context.Context, kind store.HoldKind, wha
 	case kind == store.ErasureHold:
 		return g.erasable(ctx, p)
 	case kind == store.AccountBindHold && g.Targets == nil:
-		return errors.New("the target is not connected")
+		return notConnected()
 	case kind == store.AccountBindHold:
 		_, err = g.Targets.CheckBind(ctx, p, what.Target, what.Account)
 	}
@@ -272,7 +271,7 @@ func (g *Governance) supersededError(ctx context.Context, hold store.HoldState) 
 		}
 	}
 	if len(current) == 0 {
-		return fmt.Errorf("hold %s does not come up any more, and %s has no other: nothing is left to decide", hold.Digest, hold.Subject)
+		return holdGone(hold)
 	}
 	return holdReplaced(hold.Digest, current)
 }
@@ -307,7 +306,7 @@ func (g *Governance) Enable(ctx context.Context, p identity.Person, target strin
 		return store.Decision{}, err
 	}
 	if _, configured := g.Config.Target(target); !configured && target != "" {
-		return store.Decision{}, fmt.Errorf("there is no target %q", target)
+		return store.Decision{}, noSuchTarget(target)
 	}
 	restored, err := g.DB.RestoredAt(ctx)
 	if err != nil {

@@ -49,13 +49,13 @@ func (g *Governance) SetMainEmployment(ctx context.Context, p identity.Person, e
 	verdict := store.Main
 	switch {
 	case e == p.MainEmployment && e != "":
-		return store.Decision{}, errors.New("that employment speaks for the person by a decision already")
+		return store.Decision{}, alreadyMain()
 	case e == p.MainEmployment:
-		return store.Decision{}, errors.New("there is no decision on which employment speaks for the person")
+		return store.Decision{}, noMainDecision()
 	case e == "":
 		verdict = store.Lift
 	case !slices.ContainsFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e }):
-		return store.Decision{}, fmt.Errorf("it is no employment of person %s", p.ID)
+		return store.Decision{}, notTheirEmployment(p.ID)
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.MainEmploymentDecision, verdict, p.ID, store.EmploymentSubject(e)
 	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error { return tx.SetMainEmployment(ctx, p.ID, e) })
@@ -75,7 +75,7 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 	holds := len(before) > 0 && before[0].Verdict != store.Lift
 	switch {
 	case lift && !holds:
-		return store.Decision{}, fmt.Errorf("there is no %s of this person to lift", kind)
+		return store.Decision{}, nothingToLift(kind)
 	case !lift && holds:
 		return before[0], errors.Join(g.DB.DecryptReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
 	case lift:
@@ -96,9 +96,9 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by rights.Subject, reason string) (store.Decision, error) {
 	switch {
 	case into.ID == from.ID:
-		return store.Decision{}, errors.New("they are one person already")
+		return store.Decision{}, onePerson()
 	case into.MergedInto != "" || from.MergedInto != "":
-		return store.Decision{}, errors.New("one of them was merged into another person already: name that person")
+		return store.Decision{}, alreadyMerged()
 	}
 	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
 	if err != nil {
@@ -139,7 +139,7 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 		return "", store.Decision{}, noSuchRecord(key)
 	}
 	if len(p.Keys) < 2 {
-		return "", store.Decision{}, errors.New("it is the only record the person has: there is nothing to split")
+		return "", store.Decision{}, onlyRecord()
 	}
 	if err := g.checkRecordRights(key); err != nil {
 		return "", store.Decision{}, err
@@ -245,7 +245,7 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 	switch standing.Stage.State {
 	case identity.Ended, identity.Retained, identity.ToErase, identity.Known:
 	default:
-		return fmt.Errorf("the person is %s: no one is erased who works here or will", standing.Stage.State)
+		return stillHere(standing.Stage.State)
 	}
 	if !standing.Facts.LegalHold.IsZero() {
 		return &reason.Refusal{Reason: reason.Of(reason.KeptByLegalHold{By: standing.Facts.LegalHold})}
@@ -289,7 +289,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 				return err
 			}
 			if touched[p.ID] {
-				return errors.New("something new is known of the person since you asked: look again")
+				return seenSinceAsked()
 			}
 		}
 		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {

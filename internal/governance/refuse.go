@@ -4,6 +4,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
 )
 
 // What is refused is refused with a reason, which the caller words for who asked.
@@ -37,3 +38,59 @@ func noErasedRecord(source string) error { return refuse(reason.NoErasedRecord{S
 func noMaker() error { return refuse(reason.NoMaker{}) }
 
 func noReasonGiven() error { return refuse(reason.NoReasonGiven{}) }
+
+func holdAmbiguous(n int, prefix string) error {
+	return refuse(reason.HoldAmbiguous{Count: n, Prefix: prefix})
+}
+
+func holdWhole(h store.HoldState) error {
+	return refuse(reason.HoldWhole{Hold: string(h.Digest), Of: string(h.Kind)})
+}
+
+func holdGone(h store.HoldState) error {
+	return refuse(reason.HoldGone{Hold: string(h.Digest), Subject: h.Subject})
+}
+
+func notConnected() error { return refuse(reason.NotConnected{}) }
+
+func noSuchTarget(target string) error { return refuse(reason.NoSuchTarget{Target: target}) }
+
+func nothingOfTarget(target string) error { return refuse(reason.NothingOfTarget{Target: target}) }
+
+func alreadyMain() error { return refuse(reason.AlreadyMain{}) }
+
+func noMainDecision() error { return refuse(reason.NoMainDecision{}) }
+
+func notTheirEmployment(p identity.PersonID) error {
+	return refuse(reason.NotTheirEmployment{Person: p})
+}
+
+func nothingToLift(kind store.DecisionKind) error {
+	return refuse(reason.NothingToLift{Of: string(kind)})
+}
+
+func onePerson() error { return refuse(reason.OnePerson{}) }
+
+func alreadyMerged() error { return refuse(reason.AlreadyMerged{}) }
+
+func onlyRecord() error { return refuse(reason.OnlyRecord{}) }
+
+func stillHere(s identity.State) error { return refuse(reason.StillHere{State: string(s)}) }
+
+func seenSinceAsked() error { return refuse(reason.SeenSinceAsked{}) }
+
+func recordHasRights(place string) error { return refuse(reason.RecordHasRights{Place: place}) }
+
+func noSuchSystem(system string, all []string) error {
+	return refuse(reason.NoSuchSystem{System: system, Systems: all})
+}
+
+func nothingInSystem(system string) error { return refuse(reason.NothingInSystem{System: system}) }
+
+func noVerdict(v store.Verdict) error { return refuse(reason.NoVerdict{Verdict: string(v)}) }
+
+func notPaused() error { return refuse(reason.NotPaused{}) }
+
+func tokenThere() error { return refuse(reason.TokenThere{}) }
+
+func noTokenMaker() error { return refuse(reason.NoTokenMaker{}) }

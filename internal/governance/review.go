@@ -2,7 +2,6 @@ package governance
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ import (
 // the campaign's number and its items.
 func (g *Governance) StartReview(ctx context.Context, system string, by rights.Subject) (campaign int64, items []store.ReviewItem, err error) {
 	if _, ok := g.Config.Rules.Catalogue.System(system); !ok {
-		return 0, nil, fmt.Errorf("there is no system %q in the catalogue: there are %s", system, systems(g.Config.Rules))
+		return 0, nil, noSuchSystem(system, systems(g.Config.Rules))
 	}
 	owners, err := g.owners(ctx, system)
 	if err != nil {
@@ -49,7 +48,7 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 		return 0, nil, err
 	}
 	if len(items) == 0 {
-		return 0, nil, fmt.Errorf("no one has anything in system %q, as far as the audit trail knows: is the first apply done?", system)
+		return 0, nil, nothingInSystem(system)
 	}
 	now := g.Now()
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
@@ -63,12 +62,12 @@ func (g *Governance) StartReview(ctx context.Context, system string, by rights.S
 	return campaign, items, err
 }
 
-func systems(r *policy.Rules) string {
-	var names []string
+func systems(r *policy.Rules) []string {
+	names := make([]string, 0, len(r.Catalogue.Systems))
 	for _, s := range r.Catalogue.Systems {
 		names = append(names, s.ID)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // reviewPage is how many items are made at a time.
@@ -144,7 +143,7 @@ func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.
 		return store.Decision{}, noReviewItem(name)
 	}
 	if verdict != store.Keep && verdict != store.Revoke {
-		return store.Decision{}, fmt.Errorf("%q is no verdict: keep or revoke", verdict)
+		return store.Decision{}, noVerdict(verdict)
 	}
 	item, err := g.DB.ReviewItem(ctx, c, n)
 	if err != nil {

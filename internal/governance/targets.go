@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +30,7 @@ func (g *Governance) Retire(ctx context.Context, target string, by rights.Subjec
 		return d, err
 	}
 	if _, configured := g.Config.Target(target); !configured && !slices.ContainsFunc(left, func(k store.TargetInventory) bool { return k.Target == target }) {
-		return d, fmt.Errorf("nothing is known of a target %q", target)
+		return d, nothingOfTarget(target)
 	}
 	d.Kind, d.Verdict, d.Subject = store.TargetDecision, store.Retire, store.TargetSubject(target)
 	e := &reconcile.Engine{DB: g.DB, Config: g.Config, Now: g.Now, Actor: d.Maker}
@@ -51,7 +49,7 @@ func (g *Governance) Pause(ctx context.Context, target string, verdict store.Ver
 		return d, err
 	}
 	if _, ok := g.Config.Target(target); !ok && target != store.EveryTarget {
-		return d, fmt.Errorf("there is no target %q", target)
+		return d, noSuchTarget(target)
 	}
 	pauses, err := g.DB.Pauses(ctx)
 	if err != nil {
@@ -60,7 +58,7 @@ func (g *Governance) Pause(ctx context.Context, target string, verdict store.Ver
 	before, paused := pauses[target]
 	switch {
 	case !paused && verdict == store.Resume:
-		return d, errors.New("that is not paused")
+		return d, notPaused()
 	case paused && before.Verdict == verdict && before.Reason == reason:
 		return before, &AlreadyDecidedError{Decision: before}
 	}
@@ -84,7 +82,7 @@ func (g *Governance) PauseEverything(ctx context.Context, maker identity.Actor, 
 // that were not given up.
 func (g *Governance) RetrySteps(ctx context.Context, target string, by rights.Subject, reason string) (decided []store.FailingStep, asked int, err error) {
 	if _, known := g.Config.Target(target); target != "" && !known {
-		return nil, 0, fmt.Errorf("there is no target %q", target)
+		return nil, 0, noSuchTarget(target)
 	}
 	failing, err := g.DB.FailingSteps(ctx, target, store.Everyone())
 	if err != nil {
@@ -198,7 +196,7 @@ func (g *Governance) Bind(ctx context.Context, p identity.Person, target, accoun
 		return Proposal{}, err
 	}
 	if g.Targets == nil {
-		return Proposal{}, errors.New("the target is not connected")
+		return Proposal{}, notConnected()
 	}
 	enabled, err := g.Targets.CheckBind(ctx, p, target, account)
 	if err != nil {

@@ -38,10 +38,10 @@ func (g *Governance) CreateToken(ctx context.Context, name, source string, until
 			return "", t, err
 		}
 		if slices.ContainsFunc(tokens, func(t store.Token) bool { return t.Valid(g.Now()) }) {
-			return "", t, errors.New("there is a token already: have people pushed or imported with it, and then a person makes the next one")
+			return "", t, tokenThere()
 		}
 		if d.Maker = g.DB.Operator(); d.Maker == "" {
-			return "", t, errors.New("no person is known yet, and no user of the operating system: nothing says who makes the token")
+			return "", t, noTokenMaker()
 		}
 		d.Authority, d.Reason = "the first token", "for "+name
 	}

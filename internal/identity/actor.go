@@ -44,15 +44,3 @@ func (a Actor) Person() (PersonID, bool) {
 	}
 	return PersonID(id), true
 }
-
-// Regular expressions for texts, such as the reasons of records and steps, that name
-// people and actors.
-const (
-	// PersonPattern matches a person: as an actor, or "person ID" in a sentence. Its one
-	// group is the ID.
-	PersonPattern = `(?:` + personPrefix + `|person )(` + idPattern + `)`
-	// ActorPattern matches an actor. It has no group.
-	ActorPattern = `(?:` + personPrefix + idPattern + `|` + osPrefix + `[0-9]+(?:` + sudoPrefix + `[0-9]+)?|` + string(System) + `)`
-
-	idPattern = `[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`
-)

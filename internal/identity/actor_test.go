@@ -37,28 +37,18 @@ func TestActorText(t *testing.T) {
 	}
 }
 
-// TestActorsAreParsedBack: an actor of a person is that person, another is none, and the
-// patterns find both in a text.
+// TestActorsAreParsedBack: an actor of a person is that person, another is none.
 func TestActorsAreParsedBack(t *testing.T) {
-	person, actor := regexp.MustCompile(identity.PersonPattern), regexp.MustCompile(`by `+identity.ActorPattern+`$`)
 	rapid.Check(t, func(t *rapid.T) {
 		id := identity.PersonID(rapid.StringMatching(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`).Draw(t, "id"))
 		a := identity.PersonActor(id)
 		if got, ok := a.Person(); !ok || got != id {
 			t.Fatalf("%q is person %q, %v", a, got, ok)
 		}
-		for _, text := range []string{"decision 7 by " + string(a), "decision 7 by person " + string(id)} {
-			if m := person.FindStringSubmatch(text); m == nil || identity.PersonID(m[1]) != id {
-				t.Fatalf("%q names %q", text, m)
-			}
-		}
 		uid, caller := rapid.IntRange(0, 1<<31-1).Draw(t, "uid"), rapid.IntRange(0, 1<<31-1).Draw(t, "caller")
 		for _, a := range []identity.Actor{a, identity.System, identity.OSUser(uid), identity.SudoUser(uid, caller)} {
 			if _, ok := a.Person(); ok != (a == identity.PersonActor(id)) {
 				t.Fatalf("%q is a person: %v", a, ok)
-			}
-			if !actor.MatchString("decision 7 by " + string(a)) {
-				t.Fatalf("%q is not found as an actor", a)
 			}
 		}
 	})

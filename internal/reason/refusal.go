@@ -103,3 +103,121 @@ type NoSuchEmployment struct {
 	Person     identity.PersonID `json:"person"`
 	Employment string            `json:"employment"` // as it was asked for
 }
+
+// HoldAmbiguous says that several holds have a digest that begins so.
+type HoldAmbiguous struct {
+	kind
+	Count  int    `json:"count"`
+	Prefix string `json:"prefix"`
+}
+
+// HoldWhole says that a hold goes through as a whole or not at all.
+type HoldWhole struct {
+	kind
+	Hold string `json:"hold"`
+	Of   string `json:"of"`
+}
+
+// HoldGone says that a hold does not come up any more.
+type HoldGone struct {
+	kind
+	Hold    string `json:"hold"`
+	Subject string `json:"subject"`
+}
+
+// NotConnected says that a target is not connected.
+type NotConnected struct{ kind }
+
+// NoSuchTarget says that there is no such target.
+type NoSuchTarget struct {
+	kind
+	Target string `json:"target"`
+}
+
+// NothingOfTarget says that nothing is known of a target.
+type NothingOfTarget struct {
+	kind
+	Target string `json:"target"`
+}
+
+// AlreadyMain says that the employment speaks for the person by a decision already.
+type AlreadyMain struct{ kind }
+
+// NoMainDecision says that there is no decision on which employment speaks for the person.
+type NoMainDecision struct{ kind }
+
+// NotTheirEmployment says that it is no employment of the person.
+type NotTheirEmployment struct {
+	kind
+	Person identity.PersonID `json:"person"`
+}
+
+// NothingToLift says that there is no such decision about the person.
+type NothingToLift struct {
+	kind
+	Of string `json:"of"` // the kind of decision
+}
+
+// OnePerson says that two people are one already.
+type OnePerson struct{ kind }
+
+// AlreadyMerged says that one of two people was merged into another already.
+type AlreadyMerged struct{ kind }
+
+// OnlyRecord says that it is the only record that the person has.
+type OnlyRecord struct{ kind }
+
+// StillHere says that no one is erased who works here or will.
+type StillHere struct {
+	kind
+	State string `json:"state"` // of the lifecycle
+}
+
+// SeenSinceAsked says that something new is known of the person since it was asked.
+type SeenSinceAsked struct{ kind }
+
+// RecordHasRights says that a record has rights that would pass to another person.
+type RecordHasRights struct {
+	kind
+	Place string `json:"place"`
+}
+
+// NoSuchSystem says that there is no such system.
+type NoSuchSystem struct {
+	kind
+	System  string   `json:"system"`
+	Systems []string `json:"systems,omitempty"`
+}
+
+// NothingInSystem says that no one has anything in a system.
+type NothingInSystem struct {
+	kind
+	System string `json:"system"`
+}
+
+// NoVerdict says that it is no verdict.
+type NoVerdict struct {
+	kind
+	Verdict string `json:"verdict"`
+}
+
+// NotPaused says that it is not paused.
+type NotPaused struct{ kind }
+
+// TokenThere says that the first token was made already.
+type TokenThere struct{ kind }
+
+// NoTokenMaker says that nothing says who makes a token.
+type NoTokenMaker struct{ kind }
+
+// TargetConfigured says that a target is in the configuration.
+type TargetConfigured struct {
+	kind
+	Target string `json:"target"`
+}
+
+// EmploymentAmbiguous says that several sources call an employment so.
+type EmploymentAmbiguous struct {
+	kind
+	Employment string `json:"employment"`
+}
