@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -96,7 +97,15 @@ func (a *app) printNearRules(x access.Explanation) {
 			if !part.Satisfied {
 				mark = "fails"
 			}
-			a.printf("    %s  %s%s\n", mark, part.Text, prefixed("   — ", part.Actual))
+			a.printf("    %s  %s%s\n", mark, part.Text, prefixed("   — ", fieldValues(part.Actual)))
 		}
 	}
+}
+
+func fieldValues(values []policy.FieldValue) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = v.Field + " is " + v.Value
+	}
+	return strings.Join(texts, ", ")
 }

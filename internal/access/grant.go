@@ -307,14 +307,21 @@ func (v *View) Explain(ref string, id policy.EntitlementID, statuses Statuses) (
 	}
 	for _, near := range x.NearRules {
 		n := NearRule{near.Rule, near.Version, near.Place, near.Why, near.Deny, h.employmentOf(near.Employment), slices.Clone(near.Parts), near.Satisfied}
-		for i := range n.Parts {
-			// Where a person works tells where they are. The parts of the conditions are
-			// the rules', and stay.
-			if n.Parts[i].Actual != "" && s.sees != full {
-				n.Parts[i].Actual = maskedValue
-			}
+		if s.sees != full {
+			maskValues(n.Parts)
 		}
 		answer.NearRules = append(answer.NearRules, n)
 	}
 	return answer, nil
+}
+
+// maskValues masks what an employment has, which tells where the person is. The parts of
+// the conditions are the rules', and stay.
+func maskValues(parts []policy.Part) {
+	for i := range parts {
+		parts[i].Actual = slices.Clone(parts[i].Actual)
+		for k := range parts[i].Actual {
+			parts[i].Actual[k].Value = maskedValue
+		}
+	}
 }

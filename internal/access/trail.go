@@ -1,7 +1,6 @@
 package access
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -44,18 +43,9 @@ func (v *View) during(q store.IntervalQuery, p *Period) store.IntervalQuery {
 	return q
 }
 
-// UnknownEntitlementError is returned for an entitlement that neither the catalogue nor the
-// audit trail knows.
-type UnknownEntitlementError struct{ Entitlement string }
-
-func (e *UnknownEntitlementError) Error() string {
-	return fmt.Sprintf("no entitlement %q is in the catalogue or was ever given", e.Entitlement)
-}
-
 // WhoHad returns who had an entitlement during a period, or has it now when it is nil. A
-// viewer who may not see everyone gets those whom they may see. It fails with an
-// *UnknownEntitlementError for one that does not exist, so that a misspelt one is not
-// answered with an empty list.
+// viewer who may not see everyone gets those whom they may see. It refuses one
+// that does not exist, so that a misspelt one is not answered with an empty list.
 func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
 	intervals, err := v.DB.Intervals(v.ctx, v.during(store.IntervalQuery{Entitlement: entitlement}, p))
 	if err != nil {
@@ -68,7 +58,7 @@ func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
 			return nil, err
 		}
 		if !ever {
-			return nil, &UnknownEntitlementError{entitlement}
+			return nil, &reason.Refusal{Reason: reason.Of(reason.EntitlementNeverGiven{Entitlement: entitlement})}
 		}
 	}
 	if known {

@@ -2,10 +2,10 @@ package governance
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -14,7 +14,7 @@ import (
 const longestToken = 5 * 365 * 24 * time.Hour
 
 // ErrTokenExpiry is returned for a token that would have expired, or work for too long.
-var ErrTokenExpiry = errors.New("it must be in the future, and within five years")
+var ErrTokenExpiry = refuse(reason.TokenExpiry{})
 
 // CreateToken makes a token with which the holder pushes people to an HR source until
 // an instant, and returns it, this once. While no person is known who could decide

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 )
 
 // NearRule is a rule that could grant or deny an entitlement, evaluated on one
@@ -46,8 +47,15 @@ func (n NearRule) leading() int {
 type Part struct {
 	Text      string `json:"text"`
 	Satisfied bool   `json:"satisfied"`
-	// Actual tells people the employment's value: "unit is 'library'".
-	Actual string `json:"actual,omitempty"`
+	// Actual holds what the employment has in each field that the part mentions.
+	Actual []FieldValue `json:"actual,omitempty"`
+}
+
+// FieldValue is the value of a field of an employment, as a condition writes it: 'library'
+// or 25.
+type FieldValue struct {
+	Field string `json:"field"`
+	Value string `json:"value"`
 }
 
 // Explanation explains why a person has an entitlement, or why not.
@@ -67,7 +75,7 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	x := Explanation{Entitlement: id, NoEmployment: true}
 	entitlement := slices.IndexFunc(r.Catalogue.Entitlements, func(e Entitlement) bool { return e.ID == id })
 	if entitlement < 0 {
-		return x, fmt.Errorf("there is no entitlement %q in the catalogue%s", id, suggest(string(id), r.Catalogue))
+		return x, &reason.Refusal{Reason: reason.Of(reason.NoSuchEntitlement{Entitlement: string(id), Near: string(near(string(id), r.Catalogue))})}
 	}
 	grants, err := r.Decide(p, day, facts)
 	if err != nil {
@@ -104,15 +112,12 @@ func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in inp
 	for _, c := range r.conditions[rule.condition].conjuncts {
 		part := Part{Text: c.text, Satisfied: c.root.holds(in)}
 		n.Satisfied = n.Satisfied && part.Satisfied
-		for i, m := range c.mentions {
-			if i > 0 {
-				part.Actual += ", "
-			}
+		for _, m := range c.mentions {
+			value := fmt.Sprint(in.values[m])
 			if text, ok := in.values[m].(string); ok {
-				part.Actual += fmt.Sprintf("%s is '%s'", r.schema.names[m], text)
-			} else {
-				part.Actual += fmt.Sprintf("%s is %v", r.schema.names[m], in.values[m])
+				value = "'" + text + "'"
 			}
+			part.Actual = append(part.Actual, FieldValue{r.schema.names[m], value})
 		}
 		n.Parts = append(n.Parts, part)
 	}

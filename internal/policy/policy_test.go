@@ -119,7 +119,7 @@ func TestExplainNamesTheNearestRuleAndWhatFailed(t *testing.T) {
 		t.Fatalf("got %+v, want no grant and one rule against two employments", x)
 	}
 	near := x.NearRules[0]
-	if near.Employment != "e2" || near.failed() != 1 || near.Parts[1].Satisfied || near.Parts[1].Text != "r.sub.percent >= 50" || near.Parts[1].Actual != "percent is 25" {
+	if near.Employment != "e2" || near.failed() != 1 || near.Parts[1].Satisfied || near.Parts[1].Text != "r.sub.percent >= 50" || !slices.Equal(near.Parts[1].Actual, []FieldValue{{"percent", "25"}}) {
 		t.Errorf("nearest is %+v", near)
 	}
 	if _, err := rules.Explain(nurse(), testDay, Facts{}, "register"); err == nil || !strings.Contains(err.Error(), `did you mean "school:register"?`) {

@@ -292,9 +292,17 @@ func (r *Rules) digest() string {
 
 // suggest returns a hint with the catalogue entry that was probably meant.
 func suggest(name string, c Catalogue) string {
+	if id := near(name, c); id != "" {
+		return fmt.Sprintf("; did you mean %q?", id)
+	}
+	return ""
+}
+
+// near returns the entitlement that is named most like the name; none when none is.
+func near(name string, c Catalogue) EntitlementID {
 	for _, e := range c.Entitlements {
 		if strings.EqualFold(string(e.ID), name) || strings.HasSuffix(string(e.ID), ":"+name) {
-			return fmt.Sprintf("; did you mean %q?", e.ID)
+			return e.ID
 		}
 	}
 	return ""

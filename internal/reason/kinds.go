@@ -369,6 +369,9 @@ var kindTable = []struct {
 	{"no-token-maker", NoTokenMaker{}},
 	{"target-configured", TargetConfigured{}},
 	{"employment-ambiguous", EmploymentAmbiguous{}},
+	{"no-such-entitlement", NoSuchEntitlement{}},
+	{"entitlement-never-given", EntitlementNeverGiven{}},
+	{"token-expiry", TokenExpiry{}},
 }
 
 var types, codes = index()

@@ -221,3 +221,20 @@ type EmploymentAmbiguous struct {
 	kind
 	Employment string `json:"employment"`
 }
+
+// NoSuchEntitlement says that the catalogue has no such entitlement.
+type NoSuchEntitlement struct {
+	kind
+	Entitlement string `json:"entitlement"`
+	Near        string `json:"near,omitempty"` // one that is named alike
+}
+
+// EntitlementNeverGiven says that neither the catalogue nor the audit trail knows the
+// entitlement.
+type EntitlementNeverGiven struct {
+	kind
+	Entitlement string `json:"entitlement"`
+}
+
+// TokenExpiry says that a token cannot expire at that time.
+type TokenExpiry struct{ kind }
