@@ -92,6 +92,9 @@ func (a *app) printNearRules(x access.Explanation) {
 			verb += ", denying"
 		}
 		a.printf("  %s: rule %s@%s (%s) for %s%s\n", verb, near.Rule, near.Version, near.Place, near.Employment, prefixed(": ", near.Why))
+		if len(near.Parts) == 0 {
+			a.printf("    the parts of its condition are masked\n")
+		}
 		for _, part := range near.Parts {
 			mark := "holds"
 			if !part.Satisfied {

@@ -103,6 +103,9 @@ func (a *app) printHeldImport(n *access.View, h store.HoldState, all bool) error
 	if err := json.Unmarshal([]byte(h.Body), &would); err != nil {
 		return fmt.Errorf("hold %s: %w", h.Digest, err)
 	}
+	if len(would) == 0 {
+		a.printf("  A release lets the file in, and changes no one by itself: as the file may be cut off, the next import of it\n  holds the endings, and names the people.\n")
+	}
 	for _, kind := range slices.Sorted(maps.Keys(would)) {
 		a.printf("  %s of %s:\n", kind, count(len(would[kind]), "person", "people"))
 		for i, id := range would[kind] {

@@ -40,8 +40,8 @@ func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) 
 		if r.Warnings > 0 {
 			a.printf("%s to look at; those rows were taken.\n", count(r.Warnings, "warning", "warnings"))
 		}
-		if r.EndingsWait {
-			a.printf("As some rows could be anybody's, or may be cut off, no employment was ended by this import.\n")
+		if r.EndingsWait && r.Held == nil {
+			a.printf("No employment was ended by this import: rows are not attributable to a person, or the file may be cut off.\n")
 		}
 	}
 	if h := r.EndingsHeld; h != nil {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/wording"
 )
 
-// language returns the language of BEHOV_LANG, en or sv; English otherwise.
+// language returns the language of BEHOV_LANG, which may be written as a locale, such as
+// sv_SE.UTF-8: English or Swedish; English for any other.
 func language() wording.Language {
-	if l := wording.Language(os.Getenv("BEHOV_LANG")); slices.Contains(wording.Languages, l) {
+	name, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(os.Getenv("BEHOV_LANG")), "-", "_"), "_")
+	if l := wording.Language(name); slices.Contains(wording.Languages, l) {
 		return l
 	}
 	return wording.English

@@ -109,6 +109,6 @@ func (a *app) decided(ctx context.Context, i *installation, d store.Decision, er
 	if a.json {
 		return a.printJSON(a.view(ctx, i).Decision(d))
 	}
-	a.printf("Decided: %s %s (decision %d, about %s). Behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, a.view(ctx, i).Name(d.Person))
+	a.printf("Decided: %s %s (decision %d, about %s); behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, a.view(ctx, i).Name(d.Person))
 	return nil
 }

@@ -23,6 +23,9 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Example: "  behov people list --state on-leave\n  behov people list --json",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			if state != "" && !slices.Contains(identity.States, identity.State(state)) {
+				return fmt.Errorf("--state: there is no state %q: behov people list --help lists them", state)
+			}
 			v := a.view(ctx, i)
 			rows, counts, err := v.People(identity.State(state))
 			if err != nil {

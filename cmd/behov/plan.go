@@ -27,7 +27,7 @@ is held or failed for good, 1 error.`,
 		Example: `  behov plan
   behov plan --as-of 2027-01-01     # what will change by then, as far as HR knows today
   behov plan --person 1004 --values
-  behov plan -o monday.plan && behov apply monday.plan`,
+  behov plan -o monday.plan         # then, when it is right: behov apply monday.plan`,
 		Args: cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			o := reconcile.Scope{}

@@ -72,8 +72,7 @@ type Explanation struct {
 	Person
 	Grant Grant `json:"grant"`
 	// NearRules are all rules that give or deny the entitlement, evaluated on every
-	// active employment, nearest first. Of a masked person the values of the employment
-	// are "masked".
+	// active employment, nearest first.
 	NearRules []NearRule `json:"near_rules"`
 }
 
@@ -85,12 +84,9 @@ type NearRule struct {
 	Why        string        `json:"why,omitempty"`
 	Deny       bool          `json:"deny"`
 	Employment EmploymentRef `json:"employment"`
-	Parts      []policy.Part `json:"parts"` // of its condition
+	Parts      []policy.Part `json:"parts"` // of its condition; none of a masked person
 	Satisfied  bool          `json:"satisfied"`
 }
-
-// maskedValue stands for a value that the viewer may not see.
-const maskedValue = "masked"
 
 // holdings is what the database knows of a person's access.
 type holdings struct {
@@ -306,22 +302,11 @@ func (v *View) Explain(ref string, id policy.EntitlementID, statuses Statuses) (
 		answer.Grant = v.ungranted(h, id)
 	}
 	for _, near := range x.NearRules {
-		n := NearRule{near.Rule, near.Version, near.Place, near.Why, near.Deny, h.employmentOf(near.Employment), slices.Clone(near.Parts), near.Satisfied}
-		if s.sees != full {
-			maskValues(n.Parts)
+		n := NearRule{near.Rule, near.Version, near.Place, near.Why, near.Deny, h.employmentOf(near.Employment), near.Parts, near.Satisfied}
+		if s.sees != full { // that a part about a unit is satisfied tells where the person is
+			n.Parts = []policy.Part{}
 		}
 		answer.NearRules = append(answer.NearRules, n)
 	}
 	return answer, nil
-}
-
-// maskValues masks what an employment has, which tells where the person is. The parts of
-// the conditions are the rules', and stay.
-func maskValues(parts []policy.Part) {
-	for i := range parts {
-		parts[i].Actual = slices.Clone(parts[i].Actual)
-		for k := range parts[i].Actual {
-			parts[i].Actual[k].Value = maskedValue
-		}
-	}
 }

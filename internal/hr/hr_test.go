@@ -153,7 +153,7 @@ func TestImport(t *testing.T) {
 // that the others are imported, and that the person concerned is not changed.
 func TestBadRows(t *testing.T) {
 	for _, c := range []struct{ name, row, want string }{
-		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: column start_date: it is not a date in the format YYYY-MM-DD: hr.sources.hr.date_format says how yours are written`},
+		{"impossible date", "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no", `hr.csv:2:27: column start_date: there is no such day in the calendar`},
 		{"no date", "1,E1,Åsa,Ek,school,1,100,,,no", `hr.csv:2:27: column start_date: it is empty`},
 		{"ends before it begins", "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no", `hr.csv:2:38: column end_date: it is before the start`},
 		{"percent", "1,E1,Åsa,Ek,school,1,lots,2020-01-01,,no", `hr.csv:2:23: column employment_percent: it is not a number from 0 to 100`},

@@ -103,7 +103,7 @@ var broken = []struct {
 	{"JSON of numbers", `[1, 2]`, "there is no column person_id", true},
 	{"JSON record that is none", strings.Replace(asJSON, "[", "[7, ", 1), "hr:1: the row cannot be read (it is no object", false},
 	{"JSON Lines with one broken", "{\"person_id\":1}\n{oops\n", "there is no column employment_id", true},
-	{"30 February", header + "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no\n", `hr:2:27: column start_date: it is not a date`, false},
+	{"30 February", header + "1,E1,Åsa,Ek,school,1,100,2026-02-30,,no\n", `hr:2:27: column start_date: there is no such day`, false},
 	{"Excel's days", header + "1,E1,Åsa,Ek,school,1,100,43831,,no\n", `hr:2:27: column start_date: it is not a date`, false},
 	{"American dates", header + "1,E1,Åsa,Ek,school,1,100,12/31/2025,,no\n", `hr:2:27: column start_date: it is not a date`, false},
 	{"ends before it begins", header + "1,E1,Åsa,Ek,school,1,100,2020-01-01,2019-01-01,no\n", `hr:2:38: column end_date: it is before the start`, false},

@@ -65,6 +65,8 @@ func parseDate(source config.Source, v string) (d identity.Date, uneven bool, wh
 	switch {
 	case err == nil:
 		return d, uneven, reason.Reason{}
+	case errors.Is(err, identity.ErrNoSuchDay):
+		return "", false, reason.Of(reason.NoSuchDay{})
 	case source.SCIM: // a client has no other format to choose
 		return "", false, reason.Of(reason.NotADate{Formats: source.Dates.Patterns()})
 	case errors.Is(err, identity.ErrSerialDate):

@@ -107,6 +107,9 @@ var (
 	serial       = regexp.MustCompile(`^[1-9][0-9]{4}([.,][0-9]+)?$`)
 )
 
+// ErrNoSuchDay is returned for a day that no month has, in the right format.
+var ErrNoSuchDay = errors.New("there is no such day")
+
 // ErrSerialDate is returned for a spreadsheet serial date where a date is
 // expected.
 var ErrSerialDate = errors.New("it is not a date, but an Excel serial date")
@@ -130,6 +133,11 @@ func (r DateReader) Parse(s string) (d Date, uneven bool, err error) {
 	}
 	if serial.MatchString(s) {
 		return "", false, fmt.Errorf("%w", ErrSerialDate)
+	}
+	for _, f := range formats {
+		if _, err := time.Parse(f.layout, s); err != nil && strings.HasSuffix(err.Error(), ": day out of range") {
+			return "", false, fmt.Errorf("%w", ErrNoSuchDay)
+		}
 	}
 	return "", false, fmt.Errorf("it is not a date in the format %s", strings.Join(r.Patterns(), " or "))
 }

@@ -50,8 +50,13 @@ func TestDateReaderReadsDatesAsTheyCome(t *testing.T) {
 			t.Errorf("%q as %q: %q, uneven %t, %v", c.patterns, c.in, got, uneven, err)
 		}
 	}
-	for _, in := range []string{"2026-02-30", "26-02-03", "2026-02-03 ", "", "2026-02-03 25:00", "2026-02-03T", "2026-02-03 late", "31.12.2026", "0", "1"} {
+	for _, in := range []string{"26-02-03", "2026-02-03 ", "", "2026-02-03 25:00", "2026-02-03T", "2026-02-03 late", "31.12.2026", "0", "1"} {
 		if got, _, err := (identity.DateReader{}).Parse(in); err == nil || errors.Is(err, identity.ErrSerialDate) || err.Error() != "it is not a date in the format YYYY-MM-DD" {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"2026-02-30", "2025-02-29", "20200631"} {
+		if got, _, err := (identity.DateReader{}).Parse(in); !errors.Is(err, identity.ErrNoSuchDay) {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}

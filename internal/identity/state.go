@@ -24,6 +24,9 @@ const (
 	ToErase State = "to-erase"
 )
 
+// States are all states, in the order of a lifecycle.
+var States = []State{Known, PreHire, Working, OnLeave, Between, Ended, Retained, ToErase}
+
 // LeaveRule defines how a leave of absence affects the access that rules give.
 type LeaveRule string
 

@@ -122,7 +122,7 @@ func TestExplainNamesTheNearestRuleAndWhatFailed(t *testing.T) {
 	if near.Employment != "e2" || near.failed() != 1 || near.Parts[1].Satisfied || near.Parts[1].Text != "r.sub.percent >= 50" || !slices.Equal(near.Parts[1].Actual, []FieldValue{{"percent", "25"}}) {
 		t.Errorf("nearest is %+v", near)
 	}
-	if _, err := rules.Explain(nurse(), testDay, Facts{}, "register"); err == nil || !strings.Contains(err.Error(), `did you mean "school:register"?`) {
+	if _, err := rules.Explain(nurse(), testDay, Facts{}, "register"); err == nil || !strings.Contains(err.Error(), `"near":"school:register"`) {
 		t.Errorf("an unknown entitlement gave %v", err)
 	}
 }

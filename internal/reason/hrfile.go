@@ -735,3 +735,6 @@ type NoProtectedColumn struct {
 	kind
 	Source string `json:"source"`
 }
+
+// NoSuchDay says that a month does not have the day.
+type NoSuchDay struct{ kind }

@@ -372,6 +372,7 @@ var kindTable = []struct {
 	{"no-such-entitlement", NoSuchEntitlement{}},
 	{"entitlement-never-given", EntitlementNeverGiven{}},
 	{"token-expiry", TokenExpiry{}},
+	{"no-such-day", NoSuchDay{}},
 }
 
 var types, codes = index()
