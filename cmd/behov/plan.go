@@ -73,7 +73,11 @@ is held or failed for good, 1 error.`,
 				printer.accounts = v.FindingAccounts(ctx, p.Findings[:displayCount(len(p.Findings), all)])
 				printer.print(p)
 				if out != "" {
-					a.printf("\nSaved as %s; behov apply %s carries out exactly this.\n", out, out)
+					on := ""
+					if asOf != "" {
+						on = ", on " + asOf + " only"
+					}
+					a.printf("\nSaved as %s; behov apply %s carries out exactly this%s.\n", out, out, on)
 				}
 			}
 			return errors.Join(err, planStatus(p))

@@ -289,7 +289,8 @@ func TestTheReviewerSeesWhomTheReviewAsksAbout(t *testing.T) {
 	}
 }
 
-// TestGrantStates: each state of a grant, with its words in both languages.
+// TestGrantStates: each state of a grant, with its words in both languages, and who sees
+// the hold.
 func TestGrantStates(t *testing.T) {
 	in := newInstallation(t, "")
 	by := rights.Subject{Person: in.person("administrator").ID}
@@ -327,6 +328,40 @@ func TestGrantStates(t *testing.T) {
 		}
 	}
 	check("before the first run", "lib:library", access.GetsNext, "gets at the next apply", "får vid nästa körning")
+	raise := func(op connectors.Op) audit.HoldDigest {
+		t.Helper()
+		step := plan.Step{Target: "one", Person: in.person("staff").ID, Op: op, Entitlement: "lib:library", Destructive: op == connectors.RemoveMember, Reason: reason.Of(reason.Ready{})}
+		body, err := json.Marshal([]plan.Step{step})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := store.Hold{Digest: audit.HoldDigest("c0ffee" + string(op)), Kind: store.PlanHold, Subject: "one", Why: reason.Of(reason.Ready{}), Body: string(body)}
+		if err := in.db.Write(t.Context(), func(tx *store.Tx) error {
+			return tx.RaiseHold(t.Context(), h, []store.HoldStep{{Key: step.Key(), Person: step.Person}}, identity.System, in.now)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return h.Digest
+	}
+	decide := func(hold audit.HoldDigest, verdict store.Verdict) {
+		t.Helper()
+		if _, err := g.DecideHold(t.Context(), string(hold), verdict, nil, by, "r"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold := raise(connectors.AddMember)
+	if got := check("held", "lib:library", access.GrantHeld, "waits for a decision, in hold c0ffee", "väntar på beslut, i spärr c0ffee"); got.Hold != hold {
+		t.Errorf("the hold: %+v", got)
+	}
+	for viewer, want := range map[string]int{"": 1, "operator": 1, "auditor": 1, "staff": 0, "manager": 0, "owner": 0} {
+		if holds, rejected, err := in.view(viewer).Holds(true); err != nil || len(holds) != want || rejected != 0 {
+			t.Errorf("%q sees %d holds, %d rejected, %v", viewer, len(holds), rejected, err)
+		}
+	}
+	decide(hold, store.Reject)
+	check("rejected", "lib:library", access.GrantHeld, "was rejected, in hold c0ffee", "avvisades, i spärr c0ffee")
+	decide(hold, store.Release)
+	check("released", "lib:library", access.GetsNext, "gets at the next apply", "får vid nästa körning")
 	stuck(connectors.AddMember, store.Trying, 2)
 	check("tried", "lib:library", access.GrantStuck, "insufficient access; it is tried again", "insufficient access; nytt försök görs")
 	stuck(connectors.AddMember, store.GivenUp, 9)
@@ -340,6 +375,9 @@ func TestGrantStates(t *testing.T) {
 	check("applied", "lib:library", access.Has, "has", "har")
 	in.imports("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\nstaff,E1,Anna,Staff,office,,,manager,2020-01-01,,no\n")
 	check("needed no more", "lib:library", access.Unexplained, "no rule, request or decision gives it", "ingen regel, begäran eller beslut ger den")
+	hold = raise(connectors.RemoveMember)
+	check("held in the target", "lib:library", access.Unexplained, "the step that revokes it waits for a decision", "steget som återkallar den väntar på beslut")
+	decide(hold, store.Release)
 	stuck(connectors.RemoveMember, store.Parked, 8)
 	check("and not taken", "lib:library", access.Unexplained, "revoking it failed 8 times and is parked", "återkallandet misslyckades 8 gånger")
 	if _, err := g.Suspend(t.Context(), in.person("staff"), false, by, "r"); err != nil {

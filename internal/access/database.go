@@ -18,6 +18,7 @@ type Database interface {
 	namesReader
 	peopleReader
 	accountReader
+	heldReader
 	trailReader
 	waitingReader
 	targetReader
@@ -55,6 +56,12 @@ type accountReader interface {
 	HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error)
 	NameRegister(target string) *store.NameRegister
 	FailingSteps(ctx context.Context, target string, of store.PersonSet) ([]store.FailingStep, error)
+}
+
+// heldReader reads a person's steps that wait for a decision, and what is decided on them.
+type heldReader interface {
+	HoldsOf(ctx context.Context, person identity.PersonID) ([]store.Hold, error)
+	StepDecisions(ctx context.Context, target string, of store.PersonSet, expired time.Time) ([]store.StepVerdict, error)
 }
 
 // trailReader reads the audit trail.

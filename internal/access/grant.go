@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -25,6 +26,10 @@ const (
 	Keeps     GrantState = "keeps"     // though no rule gives it, or MFA is unknown
 	LosesNext GrantState = "loses-at-next-run"
 	HasNot    GrantState = "has-not"
+	// GrantHeld: the step that gives it is held, or was rejected. RevokeHeld: the step that
+	// takes it away is.
+	GrantHeld  GrantState = "grant-held"
+	RevokeHeld GrantState = "revoke-held"
 	// GrantStuck: a target did not do a step that stands between the person and the
 	// entitlement. RevokeStuck: it did not do the step that takes it away.
 	GrantStuck  GrantState = "grant-stuck"
@@ -47,6 +52,7 @@ type Grant struct {
 	State       GrantState           `json:"state"`
 	Text        string               `json:"text"`           // the state in words
 	Step        *StuckStep           `json:"step,omitempty"` // of what is stuck
+	Hold        audit.HoldDigest     `json:"hold,omitempty"` // of what is held
 	// Gate says whether the grant may be applied now; left out when no rule, request or
 	// decision is about it.
 	Gate       policy.Gate   `json:"gate,omitempty"`
@@ -92,12 +98,16 @@ type NearRule struct {
 type holdings struct {
 	subject
 	has     map[policy.EntitlementID]bool
-	failing []failingStep
+	pending []pendingStep
 }
 
-type failingStep struct {
-	store.FailingStep
-	step plan.Step
+// pendingStep is a planned step that is not done: it is held, was rejected, or the target
+// did not do it.
+type pendingStep struct {
+	plan.Step
+	hold     audit.HoldDigest // empty when it is not held
+	rejected bool
+	failing  store.FailingStep // zero when it was not tried
 }
 
 func (v *View) holdings(s subject) (holdings, error) {
@@ -109,66 +119,105 @@ func (v *View) holdings(s subject) (holdings, error) {
 	for _, i := range open {
 		h.has[policy.EntitlementID(i.Entitlement)] = true
 	}
+	if h.pending, err = v.heldSteps(s.ID); err != nil {
+		return h, err
+	}
 	failing, err := v.DB.FailingSteps(v.ctx, "", store.Only(s.ID))
 	if err != nil {
 		return h, err
 	}
 	for _, f := range failing {
-		step := failingStep{FailingStep: f}
-		if json.Unmarshal([]byte(f.Body), &step.step) == nil { // otherwise a later version wrote it
-			h.failing = append(h.failing, step)
+		p := pendingStep{failing: f}
+		if json.Unmarshal([]byte(f.Body), &p.Step) == nil { // otherwise a later version wrote it
+			h.pending = append(h.pending, p)
 		}
 	}
 	return h, nil
 }
 
+// heldSteps returns the steps of a person that wait for a decision, or were rejected.
+func (v *View) heldSteps(id identity.PersonID) ([]pendingStep, error) {
+	holds, err := v.DB.HoldsOf(v.ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var pending []pendingStep
+	for _, h := range holds {
+		decisions, err := v.DB.StepDecisions(v.ctx, h.Subject, store.Only(id), v.Now().Add(-v.Config.HoldsExpire))
+		if err != nil {
+			return nil, err
+		}
+		verdicts := map[audit.StepDigest]store.Verdict{}
+		for _, d := range decisions {
+			verdicts[d.Step] = d.Verdict
+		}
+		var steps []plan.Step
+		if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
+			return nil, fmt.Errorf("hold %s: %w", h.Digest, err)
+		}
+		for _, s := range steps {
+			if verdict := verdicts[s.Digest()]; s.Person == id && verdict != store.Release {
+				pending = append(pending, pendingStep{Step: s, hold: h.Digest, rejected: verdict == store.Reject})
+			}
+		}
+	}
+	return pending, nil
+}
+
 // granting returns the step that stands between the person and an entitlement: its own, or
 // one on the account.
-func (v *View) granting(h holdings, id policy.EntitlementID) (store.FailingStep, bool) {
-	of, _ := v.Config.Rules.Catalogue.Entitlement(id)
-	for _, f := range h.failing {
-		if s := f.step; s.Target == of.Target && !s.RevokesAccess() && plan.PhaseOf(s.Op) != plan.PhaseUpdate && (s.Entitlement == "" || s.Entitlement == id) {
-			return f.FailingStep, true
-		}
-	}
-	return store.FailingStep{}, false
+func (v *View) granting(h holdings, id policy.EntitlementID) (pendingStep, bool) {
+	return v.pending(h, id, func(s plan.Step) bool { return !s.RevokesAccess() && plan.PhaseOf(s.Op) != plan.PhaseUpdate })
 }
 
-// revoking returns the step that was to take an entitlement away and did not.
-func (v *View) revoking(h holdings, id policy.EntitlementID) (store.FailingStep, bool) {
-	of, _ := v.Config.Rules.Catalogue.Entitlement(id)
-	for _, f := range h.failing {
-		if s := f.step; s.Target == of.Target && s.RevokesAccess() && (s.Entitlement == "" || s.Entitlement == id) {
-			return f.FailingStep, true
-		}
-	}
-	return store.FailingStep{}, false
+// revoking returns the step that is to take an entitlement away and is not done.
+func (v *View) revoking(h holdings, id policy.EntitlementID) (pendingStep, bool) {
+	return v.pending(h, id, plan.Step.RevokesAccess)
 }
 
-// state returns how a grant stands, and the step that is stuck.
-func (v *View) state(h holdings, g policy.Grant) (GrantState, store.FailingStep) {
+func (v *View) pending(h holdings, id policy.EntitlementID, is func(plan.Step) bool) (pendingStep, bool) {
+	of, _ := v.Config.Rules.Catalogue.Entitlement(id)
+	i := slices.IndexFunc(h.pending, func(s pendingStep) bool {
+		return s.Target == of.Target && is(s.Step) && (s.Entitlement == "" || s.Entitlement == id)
+	})
+	if i < 0 {
+		return pendingStep{}, false
+	}
+	return h.pending[i], true
+}
+
+// state returns how a grant stands, and the step that is not done.
+func (v *View) state(h holdings, g policy.Grant) (GrantState, pendingStep) {
 	has := h.has[g.Entitlement]
 	switch {
 	case !h.status.Facts.Suspended.IsZero():
-		return Suspended, store.FailingStep{}
+		return Suspended, pendingStep{}
 	case g.Gate == policy.Open && has:
-		return Has, store.FailingStep{}
+		return Has, pendingStep{}
 	case g.Gate == policy.Open:
-		if f, stuck := v.granting(h, g.Entitlement); stuck {
-			return GrantStuck, f
-		}
-		return GetsNext, store.FailingStep{}
+		s, is := v.granting(h, g.Entitlement)
+		return pendingState(s, is, GetsNext, GrantHeld, GrantStuck), s
 	case has && (g.Gate == policy.Kept || g.Gate == policy.MFAUnknown):
-		return Keeps, store.FailingStep{}
+		return Keeps, pendingStep{}
 	case has:
-		if f, stuck := v.revoking(h, g.Entitlement); stuck {
-			return RevokeStuck, f
-		}
-		return LosesNext, store.FailingStep{}
+		s, is := v.revoking(h, g.Entitlement)
+		return pendingState(s, is, LosesNext, RevokeHeld, RevokeStuck), s
 	case g.Gate == policy.AwaitingMFA || g.Gate == policy.MFAUnknown:
-		return Waits, store.FailingStep{}
+		return Waits, pendingStep{}
 	}
-	return HasNot, store.FailingStep{}
+	return HasNot, pendingStep{}
+}
+
+// pendingState returns which of three states a step leads to: nothing hinders it, it is
+// held, or a target did not do it.
+func pendingState(s pendingStep, is bool, next, held, stuck GrantState) GrantState {
+	switch {
+	case !is:
+		return next
+	case s.hold != "":
+		return held
+	}
+	return stuck
 }
 
 // grant returns a grant as the viewer sees it.
@@ -185,24 +234,26 @@ func (v *View) grant(h holdings, g policy.Grant) Grant {
 // ungranted returns what the person has, or has not, without any rule, request or decision.
 func (v *View) ungranted(h holdings, id policy.EntitlementID) Grant {
 	if !h.has[id] {
-		return v.standing(id, HasNot, store.FailingStep{})
+		return v.standing(id, HasNot, pendingStep{})
 	}
 	step, _ := v.revoking(h, id)
 	return v.standing(id, Unexplained, step)
 }
 
-func (v *View) standing(id policy.EntitlementID, state GrantState, f store.FailingStep) Grant {
-	g := Grant{Entitlement: id, State: state, Reasons: []GrantReason{}}
-	if f.Key != "" {
+func (v *View) standing(id policy.EntitlementID, state GrantState, s pendingStep) Grant {
+	g := Grant{Entitlement: id, State: state, Hold: s.hold, Reasons: []GrantReason{}}
+	if f := s.failing; f.Key != "" {
 		g.Step = &StuckStep{f.Key, f.State, f.Tries, v.Because(f.Detail)}
 	}
-	g.Text = v.Text(standingReason(state, f))
+	g.Text = v.Text(standingReason(state, s))
 	return g
 }
 
 // standingReason returns the reason that words a state.
-func standingReason(state GrantState, f store.FailingStep) reason.Reason {
+func standingReason(state GrantState, s pendingStep) reason.Reason {
+	f := s.failing
 	stuck := reason.StuckStep{Step: string(f.Key), Count: f.Tries, Last: f.Detail, Parked: f.State == store.Parked, GivenUp: f.State == store.GivenUp}
+	held := reason.HeldGrant{Hold: string(s.hold), Rejected: s.rejected}
 	switch state {
 	case Has:
 		return reason.Of(reason.GrantHeld{})
@@ -216,12 +267,19 @@ func standingReason(state GrantState, f store.FailingStep) reason.Reason {
 		return reason.Of(reason.GrantKept{})
 	case LosesNext:
 		return reason.Of(reason.GrantEnds{})
+	case GrantHeld:
+		return reason.Of(reason.GrantOnHold{HeldGrant: held})
+	case RevokeHeld:
+		return reason.Of(reason.RevokeOnHold{HeldGrant: held})
 	case GrantStuck:
 		return reason.Of(reason.GrantStuck{StuckStep: stuck})
 	case RevokeStuck:
 		return reason.Of(reason.RevokeStuck{StuckStep: stuck})
 	case Unexplained:
-		if f.Key != "" {
+		switch {
+		case s.hold != "":
+			return reason.Join(reason.Of(reason.GrantUnexplained{}), reason.Of(reason.RevokeOnHold{HeldGrant: held}))
+		case f.Key != "":
 			return reason.Join(reason.Of(reason.GrantUnexplained{}), reason.Of(reason.RevokeStuck{StuckStep: stuck}))
 		}
 		return reason.Of(reason.GrantUnexplained{})
@@ -271,8 +329,8 @@ func (v *View) prepareGrants(h holdings, grants []policy.Grant) {
 			reasons = append(reasons, r.By)
 		}
 	}
-	for _, f := range h.failing {
-		reasons = append(reasons, f.Detail)
+	for _, s := range h.pending {
+		reasons = append(reasons, s.failing.Detail)
 	}
 	v.Prepare(nil, reasons...)
 }

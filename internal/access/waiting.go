@@ -35,8 +35,12 @@ type Hold struct {
 }
 
 // Holds returns what is held and not decided, or with all also what is decided, and what is
-// superseded, newest first. Rejected is how many holds a decision rejected.
+// superseded, newest first. Rejected is how many holds a decision rejected. A viewer who may
+// not see everyone sees none: a hold is about many people, and its reason counts them.
 func (v *View) Holds(all bool) (holds []Hold, rejected int, err error) {
+	if !v.everyone {
+		return []Hold{}, 0, nil
+	}
 	states, err := v.DB.Holds(v.ctx)
 	if err != nil {
 		return nil, 0, err

@@ -373,6 +373,8 @@ var kindTable = []struct {
 	{"entitlement-never-given", EntitlementNeverGiven{}},
 	{"token-expiry", TokenExpiry{}},
 	{"no-such-day", NoSuchDay{}},
+	{"grant-on-hold", GrantOnHold{}},
+	{"revoke-on-hold", RevokeOnHold{}},
 }
 
 var types, codes = index()

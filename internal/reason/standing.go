@@ -45,3 +45,21 @@ type RevokeStuck struct {
 	kind
 	StuckStep
 }
+
+// HeldGrant is a step that is held, or was rejected.
+type HeldGrant struct {
+	Hold     string `json:"hold"` // its digest
+	Rejected bool   `json:"rejected,omitempty"`
+}
+
+// GrantOnHold says that the step that grants the entitlement is held.
+type GrantOnHold struct {
+	kind
+	HeldGrant
+}
+
+// RevokeOnHold says that the step that takes away what the person has is held.
+type RevokeOnHold struct {
+	kind
+	HeldGrant
+}

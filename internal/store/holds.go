@@ -224,6 +224,16 @@ func (db *DB) HoldBody(ctx context.Context, digest audit.HoldDigest) (string, er
 	return body, nil
 }
 
+// HoldsOf returns the current holds of plans that have a step of a person, with their
+// bodies.
+func (db *DB) HoldsOf(ctx context.Context, person identity.PersonID) ([]Hold, error) {
+	var holds []Hold
+	if err := db.read.SelectContext(ctx, &holds, `SELECT `+holdColumns+`, body FROM hold WHERE digest IN (SELECT digest FROM hold_step WHERE person_id = $1) AND kind = $2 AND superseded_us = 0 ORDER BY digest`, person, PlanHold); err != nil {
+		return nil, fmt.Errorf("read the holds of person %s: %w", person, err)
+	}
+	return holds, nil
+}
+
 // HoldDecision returns the newest decision on a hold as a whole, or nil when
 // there is no such hold or no decision on it.
 func (db *DB) HoldDecision(ctx context.Context, digest audit.HoldDigest) (*Decision, error) {
