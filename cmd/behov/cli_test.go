@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
 )
 
 // fails runs a command that must fail with one line that has want in it.
@@ -447,4 +450,22 @@ func TestHelpIsPrinted(t *testing.T) {
 		}
 	}
 	visit(root)
+}
+
+// TestErrorsTellInstantsInTheZone: to the second, in the zone of the installation, of each
+// of several errors.
+func TestErrorsTellInstantsInTheZone(t *testing.T) {
+	older := &hr.OutdatedExportError{Reason: reason.Of(reason.ExportOlder{File: "hr.csv", Made: time.Date(2026, 6, 30, 22, 1, 2, 0, time.UTC), Last: time.Date(2026, 6, 30, 22, 1, 3, 0, time.UTC)})}
+	zone, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	if code := status(inZone{errors.Join(older, errors.New("other"), exit(exitHeld)), zone}, &said); code != exitError {
+		t.Errorf("exit status %d", code)
+	}
+	want := "behov: hr.csv was made 2026-07-01 00:01:02, before what was imported last, made 2026-07-01 00:01:03"
+	if !strings.HasPrefix(said.String(), want) || !strings.HasSuffix(said.String(), "\nbehov: other\n") {
+		t.Errorf("%q, want %q", said.String(), want)
+	}
 }

@@ -14,7 +14,7 @@ import (
 // printImport prints what an import did, with the values that are wrong when
 // show says so.
 func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) (err error) {
-	said, words := importOf(v, r), printerFor(wording.Reader{Place: wording.Shell})
+	said, words := importOf(v, r), printerFor(wording.Reader{Place: wording.Shell, Zone: v.Config.Zone})
 	if a.json {
 		if err := a.printJSON(said); err != nil {
 			return err

@@ -84,7 +84,10 @@ func (a *app) withInstallation(f func(ctx context.Context, i *installation, args
 		if i.db.IsNew() && cmd.Name() != "serve" && (err == nil || errors.As(err, &status)) {
 			fmt.Fprintf(a.stderr, "Created a new database at %s.\n", placeOf(i.config.Database))
 		}
-		return errors.Join(err, i.db.Close())
+		if err = errors.Join(err, i.db.Close()); err != nil {
+			return inZone{err, i.zone}
+		}
+		return nil
 	}
 }
 

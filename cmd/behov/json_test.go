@@ -523,6 +523,22 @@ func (c typeComments) of(t *testing.T, of reflect.Type) typeComment {
 	return c.dirs[dir][of.Name()]
 }
 
+// withoutName drops the name in Go, which readers of JSON do not know, from the beginning
+// of a comment: "ID names the step" becomes "Names the step".
+func withoutName(text, name string) string {
+	rest, named := strings.CutPrefix(text, name+" ")
+	if !named {
+		rest = strings.TrimPrefix(text, name+": ")
+	}
+	if named {
+		rest = strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(rest, "is "), "is, "), "are ")
+	}
+	if rest == text || rest == "" {
+		return text
+	}
+	return strings.ToUpper(rest[:1]) + rest[1:]
+}
+
 func readComments(t *testing.T, dir string) map[string]typeComment {
 	t.Helper()
 	all := map[string]typeComment{}
@@ -551,14 +567,14 @@ func readComments(t *testing.T, dir string) map[string]typeComment {
 					continue
 				}
 				var p comment.Parser
-				c := typeComment{text: string((&comment.Printer{TextWidth: 90}).Text(p.Parse(g.Doc.Text()))), fields: map[string]string{}}
+				c := typeComment{text: string((&comment.Printer{TextWidth: 90}).Text(p.Parse(withoutName(g.Doc.Text(), spec.Name.Name)))), fields: map[string]string{}}
 				for _, field := range of.Fields.List {
 					text := oneLine(field.Doc)
 					if text == "" {
 						text = oneLine(field.Comment)
 					}
 					for _, n := range field.Names {
-						c.fields[n.Name] = text
+						c.fields[n.Name] = withoutName(text, n.Name)
 					}
 				}
 				all[spec.Name.Name] = c

@@ -72,10 +72,25 @@ func status(err error, stderr io.Writer) int {
 	return code
 }
 
+// inZone is an error of an installation, whose instants are told in its zone.
+type inZone struct {
+	error
+	zone *time.Location
+}
+
+func (e inZone) Unwrap() error { return e.error }
+
 // several returns the errors that errors.Join joined, or the one.
 func several(err error) []error {
 	if err == nil {
 		return nil
+	}
+	if in := (inZone{}); errors.As(err, &in) {
+		all := several(in.error)
+		for i := range all {
+			all[i] = inZone{all[i], in.zone}
+		}
+		return all
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -96,7 +111,12 @@ func several(err error) []error {
 // oneLine makes of an error, and of cobra's suggestions, a line that a log keeps
 // together.
 func oneLine(err error) string {
-	text := printerFor(wording.Reader{Place: wording.Shell}).Error(err)
+	reader := wording.Reader{Place: wording.Shell}
+	var in inZone
+	if errors.As(err, &in) {
+		reader.Zone, err = in.zone, in.error
+	}
+	text := printerFor(reader).Error(err)
 	var parts []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line != "" {

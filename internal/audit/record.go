@@ -115,7 +115,7 @@ type Record struct {
 	Person      identity.PersonID `json:"person,omitempty"`
 	Target      string            `json:"target,omitempty"`
 	Entitlement string            `json:"entitlement,omitempty"`
-	// Op is the change, on records of steps (connectors.Op).
+	// Op is the change, on records of steps, such as add-member.
 	Op      string        `json:"op,omitempty"`
 	Reason  reason.Reason `json:"reason,omitzero"`
 	Plan    PlanDigest    `json:"plan,omitempty"`
@@ -127,8 +127,10 @@ type Record struct {
 	Began time.Time `json:"began,omitzero"`
 	// Payload is JSON; personal values in it are encrypted.
 	Payload []byte `json:"payload,omitempty"`
-	Prev    []byte `json:"prev"`
-	Hash    []byte `json:"hash"`
+	// Prev is the hash of the record before, and none for the first. It and Hash are base64
+	// in JSON; verifying the trail prints the newest hash as hexadecimal digits.
+	Prev []byte `json:"prev"`
+	Hash []byte `json:"hash"`
 }
 
 // Link appends the record to the one with the index and hash, and computes its

@@ -18,7 +18,8 @@ type Problem struct {
 	// files.
 	Sheet string `json:"sheet,omitempty"`
 	// Text is the problem of a configuration, rules or rights, which operators write, in
-	// English; Reason is that of what HR exports. One of them is set.
+	// English; Reason is that of what HR exports. One of
+	// them is set; what commands print as JSON has the sentence of a Reason as text, too.
 	Text    string        `json:"text,omitempty"`
 	Reason  reason.Reason `json:"reason,omitzero"`
 	Warning bool          `json:"warning,omitempty"`

@@ -98,7 +98,7 @@ type FindingAccount struct {
 	Target    string `json:"target"`
 	AccountID string `json:"account_id"`
 	Name      string `json:"name,omitempty"`  // the login name
-	Place     string `json:"place,omitempty"` // connectors.Location.Place
+	Place     string `json:"place,omitempty"` // the DN of the container that the account is in, or a path
 }
 
 // FindingAccounts returns the accounts that findings are about, as far as the

@@ -251,6 +251,9 @@ func (p *Printer) shown(value any) any {
 		if v.IsZero() {
 			return ""
 		}
+		if v.Second() != 0 { // which can tell two files apart
+			return v.In(p.reader.Zone).Format(time.DateTime)
+		}
 		return v.In(p.reader.Zone).Format("2006-01-02 15:04")
 	}
 	return value
