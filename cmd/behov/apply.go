@@ -16,8 +16,8 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [FILE]",
 		Short: "Carry out a saved plan, or plan and apply",
-		Long: `Carry out a plan saved by behov plan -o, if the world still matches what it was
-made from; otherwise say what moved. Without a file and with --yes, plan and
+		Long: `Carry out a plan saved by behov plan -o, if HR, the rules and the targets still
+match what it was made from; otherwise say what changed. Without a file and with --yes, plan and
 apply at once. What is held stays held. Exit status: 0 done, 3 done and
 something is held or failed for good, 1 error or some steps were not done.`,
 		Example: "  behov apply monday.plan\n  behov apply --yes\n  behov apply --yes --person 1004     # this person only, to begin with",

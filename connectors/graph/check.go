@@ -59,20 +59,20 @@ func (c *Connector) checkTenant(ctx context.Context, q request, a *answer) error
 	if err != nil {
 		return err
 	}
-	among := func(list []string, s string) bool {
+	containsFold := func(list []string, s string) bool {
 		return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(one, s) })
 	}
 	const another = "graph: the application signs in to another tenant (%s) than tenant_id says"
 	switch {
 	case c.cfg.TenantID == "":
 	case isID(c.cfg.TenantID):
-		if !among(ids, c.cfg.TenantID) {
+		if !containsFold(ids, c.cfg.TenantID) {
 			return connectors.Errorf(connectors.Permanent, another, strings.Join(ids, ", "))
 		}
-	case !among(domains, c.cfg.TenantID):
+	case !containsFold(domains, c.cfg.TenantID):
 		return connectors.Errorf(connectors.Permanent, another+": its domains are %s", strings.Join(ids, ", "), strings.Join(domains, ", "))
 	}
-	if c.cfg.Domain == "" || among(domains, c.cfg.Domain) {
+	if c.cfg.Domain == "" || containsFold(domains, c.cfg.Domain) {
 		return nil
 	}
 	return connectors.Errorf(connectors.Permanent, "graph: domain %s is not a verified domain of the tenant: it has %s", c.cfg.Domain, strings.Join(domains, ", "))

@@ -88,7 +88,7 @@ func deltaLaw(t *testing.T, r *rapid.T, attributes []string) {
 	full := open(t, cfg)
 	cfg.StateStore = &memory{}
 	delta := open(t, cfg)
-	w := &world{s: s, groups: []string{s.AddGroup("g0", nil), s.AddGroup("g1", nil)}, users: []string{s.AddUser("u0", nil), s.AddUser("u1", nil)}}
+	w := &scenario{s: s, groups: []string{s.AddGroup("g0", nil), s.AddGroup("g1", nil)}, users: []string{s.AddUser("u0", nil), s.AddUser("u1", nil)}}
 	for range rapid.IntRange(1, 6).Draw(r, "rounds") {
 		for range rapid.IntRange(0, 8).Draw(r, "changes") {
 			w.change(r)
@@ -102,13 +102,13 @@ func deltaLaw(t *testing.T, r *rapid.T, attributes []string) {
 	}
 }
 
-// world changes a tenant without the connector.
-type world struct {
+// scenario changes a tenant without the connector.
+type scenario struct {
 	s             *standin.Server
 	users, groups []string
 }
 
-func (w *world) change(r *rapid.T) {
+func (w *scenario) change(r *rapid.T) {
 	user := func() string { return rapid.SampledFrom(w.users).Draw(r, "user") }
 	live := func(do func(string)) {
 		if id := user(); w.s.User(id) != nil {

@@ -36,7 +36,7 @@ func (f *filterKnowledge) notePage(p page) {
 	}
 }
 
-func (f *filterKnowledge) judge(works bool) {
+func (f *filterKnowledge) learn(works bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.works, f.broken = works, !works
@@ -190,7 +190,7 @@ func (c *Connector) probeFilter(ctx context.Context, anchor string) (works bool,
 		return false, err
 	}
 	if works = ok && len(found) > 0; works || !ok {
-		c.filters.judge(works)
+		c.filters.learn(works)
 	}
 	return works, nil
 }

@@ -267,7 +267,7 @@ func (g *Governance) erasable(ctx context.Context, p identity.Person) error {
 
 // erase carries out what was proposed.
 func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.PersonID) (store.Decision, error) {
-	heads, err := g.DB.Sequences(ctx)
+	sequences, err := g.DB.Sequences(ctx)
 	if err != nil {
 		return d, err
 	}
@@ -284,7 +284,7 @@ func (g *Governance) erase(ctx context.Context, d store.Decision, id identity.Pe
 			return err
 		}
 		for _, t := range g.Config.Targets {
-			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.Only(p.ID), heads)
+			touched, err := tx.PeopleAffectedSince(ctx, t.Name, store.Only(p.ID), sequences)
 			if err != nil {
 				return err
 			}

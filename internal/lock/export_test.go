@@ -8,19 +8,19 @@ import (
 // Observed is what locks ask of their backend.
 type Observed struct {
 	backend
-	Takes  chan []int64 // each take, before it is asked
-	Awaits chan int64   // each await, before it is asked
+	Attempts chan []int64 // each attempt, before the backend is asked
+	Awaits   chan int64   // each wait, before the backend is asked
 }
 
 // Observe reports what locks ask of their backend from then on.
 func Observe(l *Locks) *Observed {
-	o := &Observed{backend: l.backend, Takes: make(chan []int64, 1000), Awaits: make(chan int64, 1000)}
+	o := &Observed{backend: l.backend, Attempts: make(chan []int64, 1000), Awaits: make(chan int64, 1000)}
 	l.backend = o
 	return o
 }
 
 func (o *Observed) take(ctx context.Context, keys []int64) (int, error) {
-	o.Takes <- keys
+	o.Attempts <- keys
 	return o.backend.take(ctx, keys)
 }
 

@@ -264,7 +264,7 @@ func TestWaitEndsPromptly(t *testing.T) {
 				if took := got.at.Sub(began); took > 500*time.Millisecond {
 					t.Errorf("it waited for %v more", took)
 				}
-				if tries := len(observed.Takes); tries > 8 {
+				if tries := len(observed.Attempts); tries > 8 {
 					t.Errorf("it tried %d times", tries)
 				}
 				got.lock.Unlock()
@@ -319,7 +319,7 @@ func TestOppositeOrder(t *testing.T) {
 		ended := []<-chan result{wait(t.Context(), one, time.Minute, "a", "b"), wait(t.Context(), two, time.Minute, "b", "a")}
 		for _, o := range sees {
 			<-o.Awaits
-			if keys := <-o.Takes; !slices.IsSorted(keys) {
+			if keys := <-o.Attempts; !slices.IsSorted(keys) {
 				t.Errorf("it takes %v", keys)
 			}
 		}
@@ -459,7 +459,7 @@ func TestStalledServer(t *testing.T) {
 	wire.Suffers(testenv.Trouble{Silent: true})
 	observed := lock.Observe(here)
 	hung := wait(t.Context(), here, 0, "z")
-	<-observed.Takes
+	<-observed.Attempts
 	asking := make(chan error, 1)
 	go func() { asking <- y.Held(t.Context()) }() // behind it
 	soon(t, "Held", func() {
@@ -505,7 +505,7 @@ func TestHeldIsNotAssumedForLong(t *testing.T) {
 	wire.Suffers(testenv.Trouble{Silent: true})
 	observed := lock.Observe(here)
 	hung := wait(t.Context(), here, 0, "z")
-	<-observed.Takes
+	<-observed.Attempts
 	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 	defer cancel()
 	if err := x.Held(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -529,7 +529,7 @@ func TestAbandonedTry(t *testing.T) {
 	observed := lock.Observe(here)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := wait(ctx, here, 0, "z")
-	<-observed.Takes
+	<-observed.Attempts
 	// The server is asked; the answer is on its way for as long again.
 	raw, locks := testenv.Raw(t, direct), 0
 	for deadline := time.Now().Add(10 * time.Second); locks < 2; {

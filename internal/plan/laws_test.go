@@ -160,7 +160,7 @@ var catalogue = policy.Catalogue{Entitlements: []policy.Entitlement{
 	{ID: "app:c", Target: "t1", Native: "c", MFA: true, Authoritative: true}, {ID: "web:d", Target: "t2", Native: "d"},
 }}
 
-type world struct {
+type scenario struct {
 	people  []plan.Person
 	targets []*target
 	given   map[string]map[plan.Access]reason.Reason
@@ -168,7 +168,7 @@ type world struct {
 	limit   int // how many people may lose something
 }
 
-func (w *world) input(order *rand.Rand) plan.Input {
+func (w *scenario) input(order *rand.Rand) plan.Input {
 	in := plan.Input{Basis: plan.Basis{AsOf: "2026-11-23", Rules: "r", Events: 7}, Catalogue: &catalogue, FingerprintKey: []byte("k")}
 	in.People = slices.Values(w.people)
 	for _, t := range w.targets {
@@ -209,11 +209,11 @@ func build(tb failer, in plan.Input) *plan.Plan {
 	return p
 }
 
-// genWorld draws people with grants and targets in any state, with accounts of
+// genScenario draws people with grants and targets in any state, with accounts of
 // no one, groups of no one, and access that came behind our back.
-func genWorld(complete bool) *rapid.Generator[*world] {
-	return rapid.Custom(func(t *rapid.T) *world {
-		w := &world{given: map[string]map[plan.Access]reason.Reason{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
+func genScenario(complete bool) *rapid.Generator[*scenario] {
+	return rapid.Custom(func(t *rapid.T) *scenario {
+		w := &scenario{given: map[string]map[plan.Access]reason.Reason{"t1": {}, "t2": {}}, bound: map[string]map[identity.PersonID]string{"t1": {}, "t2": {}}, limit: 1000}
 		for _, name := range []string{"t1", "t2"} {
 			w.targets = append(w.targets, &target{name: name, accounts: map[string]connectors.Account{}, members: map[string]map[string]bool{"not-ours": {}}, complete: true, hidden: map[string]bool{}})
 		}
@@ -302,7 +302,7 @@ func genWorld(complete bool) *rapid.Generator[*world] {
 // Law 1: run twice, and the second plan is empty.
 func TestLawSecondPlanIsEmpty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		p := build(t, w.input(nil))
 		for _, tt := range w.targets {
 			tt.carryOut(t, p, w.people, w.given[tt.name], w.bound[tt.name])
@@ -316,7 +316,7 @@ func TestLawSecondPlanIsEmpty(t *testing.T) {
 // Law 2: the same inputs in any order give the same bytes and digest.
 func TestLawDeterministic(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world")
+		w := genScenario(rapid.Bool().Draw(t, "complete")).Draw(t, "scenario")
 		w.limit = rapid.IntRange(0, 3).Draw(t, "limit")
 		var first []byte
 		for seed := range uint64(4) {
@@ -339,7 +339,7 @@ func TestLawDeterministic(t *testing.T) {
 
 // Law 2: an approval covers nothing that its digest does not name.
 func TestLawDigestNamesContent(t *testing.T) {
-	w := genWorld(true).Example(3)
+	w := genScenario(true).Example(3)
 	p := build(t, w.input(nil))
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -370,7 +370,7 @@ func TestLawDigestNamesContent(t *testing.T) {
 // one is said.
 func TestLawPartialReadsRemoveNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(false).Draw(t, "world")
+		w := genScenario(false).Draw(t, "scenario")
 		p := build(t, w.input(nil))
 		for _, s := range p.Steps {
 			if s.Destructive || s.Op == plan.RevokeSessions {
@@ -387,7 +387,7 @@ func TestLawPartialReadsRemoveNothing(t *testing.T) {
 // release of exactly that digest lets exactly that through.
 func TestLawBlastRadius(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		w.limit = rapid.IntRange(0, 4).Draw(t, "limit")
 		in := w.input(nil)
 		p := build(t, in)
@@ -439,7 +439,7 @@ func TestLawBlastRadius(t *testing.T) {
 // account is owned, ignored on purpose, or listed.
 func TestLawOnlyWhatIsOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		p := build(t, w.input(nil))
 		for _, s := range p.Steps {
 			if strings.HasPrefix(s.AccountID, "stranger") || s.Native == "not-ours" {
@@ -469,7 +469,7 @@ func TestLawOnlyWhatIsOurs(t *testing.T) {
 // Law 7: what behov gave and nothing needs any more is taken away, now.
 func TestLawMoversLoseTheOldAccess(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		p := build(t, w.input(nil))
 		for _, person := range w.people {
 			for _, tt := range w.targets {
@@ -492,7 +492,7 @@ func TestLawMoversLoseTheOldAccess(t *testing.T) {
 // account before memberships, and no one is enabled before.
 func TestLawOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		in := w.input(nil)
 		for i := range in.Targets {
 			in.Targets[i].Sessions = true
@@ -527,7 +527,7 @@ func TestLawOrder(t *testing.T) {
 // Law 8: every account of a leaver is signed out and disabled, in every target.
 func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(true).Draw(t, "world")
+		w := genScenario(true).Draw(t, "scenario")
 		in := w.input(nil)
 		for i := range in.Targets {
 			in.Targets[i].Sessions = true
@@ -557,7 +557,7 @@ func TestLawLeaverIsDisabledEverywhere(t *testing.T) {
 // Law 10: every step has a reason that a person can read.
 func TestLawEveryStepHasAReason(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := build(t, genWorld(rapid.Bool().Draw(t, "complete")).Draw(t, "world").input(nil))
+		p := build(t, genScenario(rapid.Bool().Draw(t, "complete")).Draw(t, "scenario").input(nil))
 		ids := map[audit.StepID]bool{}
 		for _, s := range p.Steps {
 			if s.Reason.IsZero() {
@@ -574,7 +574,7 @@ func TestLawEveryStepHasAReason(t *testing.T) {
 // Law 12: a plan holds no personal value.
 func TestLawPlanHoldsNoPersonalValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, err := json.Marshal(build(t, genWorld(true).Draw(t, "world").input(nil)))
+		b, err := json.Marshal(build(t, genScenario(true).Draw(t, "scenario").input(nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -592,7 +592,7 @@ type failer interface {
 }
 
 // limits bound what takes away; the rest may happen to everyone.
-func (w *world) limits() map[blastradius.Kind]blastradius.Limit {
+func (w *scenario) limits() map[blastradius.Kind]blastradius.Limit {
 	l := atMost(1000)
 	l[blastradius.Disables], l[blastradius.Removals] = blastradius.Limit{People: w.limit, Share: -1}, blastradius.Limit{People: w.limit, Share: -1}
 	return l

@@ -19,7 +19,7 @@ func noPeople(func(identity.Person, error) bool) {}
 func TestComparisonOfCorrectRulesFindsNothing(t *testing.T) {
 	tree := testTree(t)
 	rapid.Check(t, func(t *rapid.T) {
-		w := genWorld(tree).Draw(t, "world")
+		w := genScenario(tree).Draw(t, "scenario")
 		done, err := w.rules.CompareAll(t.Context(), func(yield func(identity.Person, error) bool) {
 			for _, p := range w.people {
 				if !yield(p, nil) {

@@ -308,7 +308,7 @@ func FuzzCondition(f *testing.F) {
 		if slices.ContainsFunc(problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
 			return
 		}
-		if err := disagreement(world{rules: rules, people: []identity.Person{nurse()}}); err != nil {
+		if err := disagreement(scenario{rules: rules, people: []identity.Person{nurse()}}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -82,13 +82,13 @@ func genCondition(depth int) *rapid.Generator[string] {
 	})
 }
 
-type world struct {
+type scenario struct {
 	rules  *Rules
 	people []identity.Person
 }
 
-func genWorld(tree *identity.Units) *rapid.Generator[world] {
-	return rapid.Custom(func(t *rapid.T) world {
+func genScenario(tree *identity.Units) *rapid.Generator[scenario] {
+	return rapid.Custom(func(t *rapid.T) scenario {
 		catalogue := testCatalogue(rapid.IntRange(1, 12).Draw(t, "entitlements"))
 		roles := rapid.IntRange(0, 14).Draw(t, "roles")
 		var text strings.Builder
@@ -118,7 +118,7 @@ func genWorld(tree *identity.Units) *rapid.Generator[world] {
 				t.Fatalf("%v in\n%s", p, text.String())
 			}
 		}
-		return world{rules: rules, people: rapid.SliceOfN(genPerson(), 1, 6).Draw(t, "people")}
+		return scenario{rules: rules, people: rapid.SliceOfN(genPerson(), 1, 6).Draw(t, "people")}
 	})
 }
 
@@ -156,7 +156,7 @@ func genPerson() *rapid.Generator[identity.Person] {
 
 // disagreement asks Casbin about every person, employment and entitlement and
 // returns the first answer that differs from the fast evaluator's.
-func disagreement(w world) error {
+func disagreement(w scenario) error {
 	enforcer, err := w.rules.enforcer(testDay)
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func disagreement(w world) error {
 func TestEqualToCasbin(t *testing.T) {
 	tree := testTree(t)
 	rapid.Check(t, func(t *rapid.T) {
-		if err := disagreement(genWorld(tree).Draw(t, "world")); err != nil {
+		if err := disagreement(genScenario(tree).Draw(t, "scenario")); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -231,7 +231,7 @@ func TestPlantedMistakesAreCaught(t *testing.T) {
 	for name, damage := range mistakes {
 		t.Run(name, func(t *testing.T) {
 			for seed := range 2000 {
-				w := genWorld(tree).Example(seed)
+				w := genScenario(tree).Example(seed)
 				damage(w.rules)
 				if disagreement(w) == nil {
 					continue

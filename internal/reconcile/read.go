@@ -78,7 +78,7 @@ func (w *inputs) unlock() {
 	}
 }
 
-// newInputs is the beginning of every world. The heads come first: what is
+// newInputs is the beginning of all inputs. The sequence numbers come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
 	w := &inputs{covers: coverage{people: store.Everyone(), person: o.Person}, began: e.Now(), preview: o.AsOf != "", saved: o.Saved, openCounts: map[string]int{}}

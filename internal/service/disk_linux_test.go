@@ -64,8 +64,8 @@ func TestADiskThatIsFull(t *testing.T) {
 		return fixture.has("1", "one") == "account staff" && fixture.has("3", "one") == "account staff school"
 	})
 	fixture.until("nothing is left to do", 60*time.Second, func() bool {
-		heads, err := fixture.db.Sequences(context.Background())
-		return err == nil && heads.Audit > 0 && fixture.quiet()
+		sequences, err := fixture.db.Sequences(context.Background())
+		return err == nil && sequences.Audit > 0 && fixture.quiet()
 	})
 	stop()
 	fixture.whole()

@@ -73,8 +73,8 @@ func TestCopy(t *testing.T) {
 					t.Errorf("sealed numbers: %v %v", numbers, err)
 				}
 				write(t, copied, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "second", nil, hire(3)) })
-				if heads, err := copied.Sequences(ctx); err != nil || heads.Events != 6 {
-					t.Errorf("heads %+v %v", heads, err)
+				if sequences, err := copied.Sequences(ctx); err != nil || sequences.Events != 6 {
+					t.Errorf("sequences %+v %v", sequences, err)
 				}
 				if _, err := copied.CopyFrom(ctx, source, store.CopyOptions{From: "there", At: now}); !errors.Is(err, store.ErrNotEmpty) {
 					t.Errorf("a second time: %v", err)
@@ -83,8 +83,8 @@ func TestCopy(t *testing.T) {
 				if _, err := stranger.CopyFrom(ctx, source, store.CopyOptions{From: "there", At: now}); err == nil || !strings.Contains(err.Error(), "another key file") {
 					t.Errorf("with another key: %v", err)
 				}
-				if heads, err := stranger.Sequences(ctx); err != nil || heads != (store.Sequences{}) {
-					t.Errorf("something of it stayed: %+v %v", heads, err)
+				if sequences, err := stranger.Sequences(ctx); err != nil || sequences != (store.Sequences{}) {
+					t.Errorf("something of it stayed: %+v %v", sequences, err)
 				}
 			})
 		}

@@ -65,7 +65,7 @@ type Sequences struct {
 func (db *DB) Sequences(ctx context.Context) (Sequences, error) {
 	var h Sequences
 	if err := db.read.GetContext(ctx, &h, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
-		return Sequences{}, fmt.Errorf("read the heads: %w", err)
+		return Sequences{}, fmt.Errorf("read the sequence numbers: %w", err)
 	}
 	return h, nil
 }

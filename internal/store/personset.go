@@ -194,7 +194,7 @@ func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonS
 	}
 	var now Sequences
 	if err := tx.tx.GetContext(ctx, &now, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
-		return nil, fmt.Errorf("read the heads: %w", err)
+		return nil, fmt.Errorf("read the sequence numbers: %w", err)
 	}
 	if now.Events > since.Events {
 		if err := ask(eventsSince, since.Events); err != nil {
@@ -230,7 +230,7 @@ type Activity struct {
 func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences, plan audit.PlanDigest) (Activity, error) {
 	n := Activity{StepRecords: map[identity.PersonID]int64{}}
 	if err := tx.tx.GetContext(ctx, &n.Sequences, `SELECT event_seq, decision_seq, audit_idx FROM head`); err != nil {
-		return n, fmt.Errorf("read the heads: %w", err)
+		return n, fmt.Errorf("read the sequence numbers: %w", err)
 	}
 	for _, q := range []struct {
 		query      string
@@ -288,7 +288,7 @@ func (db *DB) PeopleChangedSince(ctx context.Context, of PersonSet, events, deci
 func (tx *Tx) LockSequences(ctx context.Context) (Sequences, error) {
 	var h Sequences
 	if err := tx.tx.GetContext(ctx, &h, `UPDATE head SET event_seq = event_seq WHERE id = 1 RETURNING event_seq, decision_seq, audit_idx`); err != nil {
-		return h, fmt.Errorf("read the heads: %w", err)
+		return h, fmt.Errorf("read the sequence numbers: %w", err)
 	}
 	return h, nil
 }
