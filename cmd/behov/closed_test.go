@@ -268,7 +268,7 @@ func TestALeaverWhoSignsInIsTold(t *testing.T) {
 	policy("FALSE")
 	const left = "1009|Zoe|Zorn|school|Teacher||2020-12-31"
 	s.hr("1001|Anna|Berg|school|Teacher|", left)
-	s.behov(2, "nothing shows that a disabled account cannot sign in here: it was not tried: run behov check", "plan")
+	s.behov(2, "nothing shows that a disabled account cannot sign in here: it was not tried: behov check", "plan")
 	s.behov(0, "1 account created", "apply", "--yes")
 	s.behov(1, "set pwdLockout TRUE in the password policy", "check")
 	s.hr("1001|Anna|Berg|school|Teacher||2020-12-31", left)

@@ -250,7 +250,7 @@ func (r *directoryRun) movedByHand(e *ldap.Entry) *ldap.Entry {
 	for _, f := range p.Findings {
 		if f.Kind == plan.Dangling {
 			dangling++
-			if f.Entitlement != "dir:staff" || !strings.Contains(testenv.Words(f.Reason), "holds 1 members") {
+			if f.Entitlement != "dir:staff" || !strings.Contains(testenv.Words(f.Reason), "holds 1 member that names nothing") {
 				t.Errorf("%+v", f)
 			}
 		}
