@@ -80,7 +80,7 @@ func TestPostponedEndingsAreHeldAndReported(t *testing.T) {
 	if r.EndingsHeld == nil || r.Held != nil || !r.EndingsWait || f.state() != "1 Åsa E1 library; 1 Åsa E2 library; 2 Bo E3 library" {
 		t.Fatalf("%+v, %s", r, f.state())
 	}
-	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.HREndingsHold || !strings.Contains(testenv.Words(h[0].Why), "1 active employment is not in the file, and 1 rows") {
+	if h := f.holds(); f.lastStatus() != store.ImportEndingsHeld || len(h) != 1 || h[0].Kind != store.HREndingsHold || !strings.Contains(testenv.Words(h[0].Why), "1 active employment is not in the file, and 1 row of it") {
 		t.Errorf("%s, %+v", f.lastStatus(), h)
 	}
 	// The next import replaces it; one with correct rows ends Bo's employment,
