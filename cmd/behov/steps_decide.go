@@ -44,7 +44,7 @@ func (a *app) giveUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "give-up KEY...",
 		Short: "Say that failing steps are not to be done",
-		Long: `Say that failing steps are not to be done. Each stays so until somebody retries it,
+		Long: `Say that failing steps are not to be done. Each stays so until it is retried,
 or until it is another step: with other values, or in another account.`,
 		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
 		Args:    cobra.MinimumNArgs(1),
