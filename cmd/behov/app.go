@@ -42,7 +42,31 @@ The manual is in this program: behov help lists its topics.`,
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand())
 	a.completions(root)
+	nameArguments(root)
 	return root
+}
+
+// nameArguments has every command say what it takes, where cobra counts.
+func nameArguments(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		nameArguments(below)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	_, takes, _ := strings.Cut(cmd.Use, " ")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch err := check(cmd, args); {
+		case err == nil:
+			return nil
+		case takes == "":
+			return fmt.Errorf("%s takes no argument, and has %q", cmd.CommandPath(), args[0])
+		case len(args) == 0:
+			return fmt.Errorf("%s takes %s: see %s --help", cmd.CommandPath(), takes, cmd.CommandPath())
+		}
+		return fmt.Errorf("%s takes %s, and has %s: see %s --help", cmd.CommandPath(), takes, count(len(args), "argument", "arguments"), cmd.CommandPath())
+	}
 }
 
 // knownCommand refuses what is none of a group's commands, where cobra prints

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,17 +12,17 @@ import (
 
 func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
-	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.logCommand(), a.verifyCommand())
+	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.changesCommand(), a.logCommand(), a.verifyCommand())
 	return cmd
 }
 
 func (a *app) whoHadCommand() *cobra.Command {
 	var at string
 	cmd := &cobra.Command{
-		Use:     "who-had ENTITLEMENT",
-		Short:   "List who had an entitlement at an instant (now, unless told)",
-		Long:    "List who had an entitlement, since when, until when, and why.\n" + instantHelp,
-		Example: "  behov audit who-had care:record\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everyone with a usable account",
+		Use:     "who-had ENTITLEMENT|SYSTEM",
+		Short:   "List who had an entitlement, or any of a system, at an instant (now, unless told)",
+		Long:    "List who had an entitlement, or any of a system, since when, until when, and why.\n" + instantHelp,
+		Example: "  behov audit who-had care:record\n  behov audit who-had care     # any of the system\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everyone with a usable account",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			when, err := a.period(i, at, "", "")
@@ -68,6 +69,49 @@ func (a *app) accessCommand() *cobra.Command {
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
 	cmd.Flags().StringVar(&from, "from", "", "the beginning of a time")
 	cmd.Flags().StringVar(&to, "to", "", "the end of a time; a date includes the day")
+	return cmd
+}
+
+func (a *app) changesCommand() *cobra.Command {
+	var from, to string
+	cmd := &cobra.Command{
+		Use:     "changes",
+		Short:   "List what access began and ended during a time (today, unless told)",
+		Long:    "List what access began and ended during a time, whose, and why, in order of time.\n" + instantHelp,
+		Example: "  behov audit changes\n  behov audit changes --from 2026-11-01 --to 2026-11-30",
+		Args:    cobra.NoArgs,
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			if from == "" {
+				from = a.now().In(i.zone).Format(time.DateOnly)
+			}
+			when, err := a.period(i, "", from, to)
+			if err != nil {
+				return err
+			}
+			v := a.view(ctx, i)
+			changes, err := v.Changes(*when)
+			switch {
+			case err != nil:
+				return err
+			case a.json:
+				return a.printJSON(itemsOf(changes))
+			case len(changes) == 0:
+				a.printf("No access began or ended then.\n")
+				return nil
+			}
+			t := a.newTable("AT", "PERSON", "", "ENTITLEMENT", "TARGET", "WHY")
+			for _, c := range changes {
+				what, why := "began", c.Access.Reason.Text
+				if !c.Began {
+					what, why = "ended", c.Access.Ended.Text
+				}
+				t.row(c.At.In(i.zone).Format("2006-01-02 15:04:05"), v.Name(c.Access.Person.ID), what, c.Access.Entitlement, c.Access.Target, why)
+			}
+			return t.print()
+		}),
+	}
+	cmd.Flags().StringVar(&from, "from", "", "the beginning of the time")
+	cmd.Flags().StringVar(&to, "to", "", "the end of the time; a date includes the day")
 	return cmd
 }
 

@@ -186,7 +186,7 @@ func TestExplain(t *testing.T) {
 	h.says([]string{"explain", "sven.oberg@example.org"}, "base:staff: has\n", "library:desk: has\n", "school:register: has\n")
 	h.fails(`there is no entitlement "loans" in the catalogue; did you mean "library:loans"?`, "explain", "1004", "loans")
 	h.fails(`9999`, "explain", "9999")
-	h.fails("accepts between 1 and 2 arg(s)", "explain")
+	h.fails("behov explain takes PERSON [ENTITLEMENT]", "explain")
 }
 
 // What a person decided about access that no rule gives can be explained, too.
@@ -373,11 +373,12 @@ func TestFailuresAreOneLineOnStandardError(t *testing.T) {
 	for want, args := range map[string][]string{
 		`unknown command "plann" for "behov"; Did you mean this? plan`: {"plann"},
 		"unknown flag":                   {"plan", "--colour"},
-		"accepts 1 arg(s)":               {"hr", "import"},
+		"behov hr import takes FILE":     {"hr", "import"},
 		"no such file":                   {"hr", "import", h.file("none.csv")},
 		"which source is it from":        {"hr", "import", "--source", "payroll", h.file("hr.csv")},
 		"apply changes your targets":     {"apply"},
 		"--as-of":                        {"plan", "--as-of", "2026-02-30"},
+		"2020-01-01 has passed":          {"plan", "--as-of", "2020-01-01"},
 		"nobody":                         {"plan", "--person", "nobody"},
 		`required flag(s) "system"`:      {"review", "start"},
 		"is the first apply done?":       {"review", "start", "--system", "library", "--by", "1006"},

@@ -24,11 +24,13 @@ func (a *app) completions(root *cobra.Command) {
 		}
 	}
 	arguments := map[string]completer{
-		"behov pause":         first(targetNames),
-		"behov resume":        first(targetNames),
-		"behov hr pull":       first(sourceNames),
-		"behov token make":    first(sourceNames),
-		"behov audit who-had": first(func(c *config.Config) []string { return append(entitlementNames(c), "account") }),
+		"behov pause":      first(targetNames),
+		"behov resume":     first(targetNames),
+		"behov hr pull":    first(sourceNames),
+		"behov token make": first(sourceNames),
+		"behov audit who-had": first(func(c *config.Config) []string {
+			return append(append(entitlementNames(c), systemNames(c)...), "account")
+		}),
 		"behov explain": func(c *config.Config, args []string) []string {
 			if len(args) != 1 {
 				return nil

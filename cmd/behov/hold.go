@@ -12,7 +12,6 @@ import (
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
@@ -65,31 +64,27 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
 			v := a.view(ctx, i)
-			h, err := a.governance(i).HoldBody(ctx, args[0])
+			h, err := a.governance(i).HoldContent(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if a.json {
-				would, err := v.HoldContent(h)
+				would, err := v.HoldContent(h.HoldState, h.Steps)
 				if err != nil {
 					return err
 				}
-				return a.printJSON(holdShowJSON{v.Hold(h), would})
+				return a.printJSON(holdShowJSON{v.Hold(h.HoldState), would})
 			}
-			a.printHold(i, v, v.Hold(h))
+			a.printHold(i, v, v.Hold(h.HoldState))
 			switch h.Kind {
 			case store.HRImportHold, store.HREndingsHold, store.HRStartHold:
-				return a.printHeldImport(v, h, all)
+				return a.printHeldImport(v, h.HoldState, all)
 			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
-			var steps []plan.Step
-			if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
-				return fmt.Errorf("hold %s: %w", h.Digest, err)
-			}
-			a.printf("  %s for %s.\n", stepCounts(steps), count(len(people(steps)), "person", "people"))
+			a.printf("  %s for %s.\n", stepCounts(h.Steps), count(len(people(h.Steps)), "person", "people"))
 			printer := planPrinter{app: a, names: v, values: &reconcile.Values{}, all: all}
-			printer.printSteps(steps)
+			printer.printSteps(h.Steps)
 			return nil
 		}),
 	}

@@ -37,7 +37,7 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 				}
 				about = append(about, p.ID)
 			}
-			h, err := a.governance(i).HoldBody(ctx, args[0])
+			h, err := a.governance(i).Hold(ctx, args[0])
 			if err != nil {
 				return err
 			}

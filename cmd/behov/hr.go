@@ -65,7 +65,7 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 			if err != nil {
 				return err
 			}
-			if err := a.mayImport(ctx, i); err != nil {
+			if err := a.askToImport(ctx, i); err != nil {
 				return err
 			}
 			content, when, warning, err := a.readFile(args[0], i.zone)

@@ -13,14 +13,13 @@ import (
 	"github.com/behov/behov/internal/reason"
 )
 
-// mayImport asks, where behov.yaml says which user is which person, whether that
-// person may import a file: what HR says gives units, jobs and managers, and with them
-// rights. While no person is known there is no one to ask.
-func (a *app) mayImport(ctx context.Context, i *installation) error {
-	if n, err := i.db.CountPeople(ctx); err != nil || n == 0 || i.config.Operators == nil {
-		return err
+// askToImport asks whether the person whom operators name for the user may import a file.
+// Without operators nobody knows who the user is.
+func (a *app) askToImport(ctx context.Context, i *installation) error {
+	if i.config.Operators == nil {
+		return nil
 	}
-	subject, err := a.subject(ctx, i, "")
+	subject, err := a.firstSubject(ctx, i, "")
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ var shapes = []shape{
 	{"account list", accountListJSON{}},
 	{"apply", resultJSON{}},
 	{"audit access", list[access.Access]{}},
+	{"audit changes", list[access.Change]{}},
 	{"audit log", recordJSON{}},
 	{"audit verify", verifyJSON{}},
 	{"audit who-had", list[access.Access]{}},

@@ -171,6 +171,7 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "apply", "apply", "--yes")
 	print(0, "explain PERSON", "explain", "1004")
 	print(0, "explain PERSON ENTITLEMENT", "explain", "1004", "care:record")
+	print(0, "audit changes", "audit", "changes")
 	print(0, "audit who-had", "audit", "who-had", "school:register")
 	print(0, "audit access", "audit", "access", "1004")
 	print(0, "audit log", "audit", "log", "1012")

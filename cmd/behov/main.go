@@ -36,6 +36,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	if l := os.Getenv("BEHOV_LANG"); l != "" && !known(l) {
+		fmt.Fprintf(stderr, "behov: BEHOV_LANG is %q, and behov speaks %s: English follows\n", l, wording.Languages)
+	}
 	if err := knownCommand(root, args); err != nil {
 		return err
 	}

@@ -13,11 +13,18 @@ import (
 // language returns the language of BEHOV_LANG, which may be written as a locale, such as
 // sv_SE.UTF-8: English or Swedish; English for any other.
 func language() wording.Language {
-	name, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(os.Getenv("BEHOV_LANG")), "-", "_"), "_")
-	if l := wording.Language(name); slices.Contains(wording.Languages, l) {
-		return l
+	if l := os.Getenv("BEHOV_LANG"); known(l) {
+		return languageOf(l)
 	}
 	return wording.English
+}
+
+// known reports whether behov speaks the language of a locale.
+func known(locale string) bool { return slices.Contains(wording.Languages, languageOf(locale)) }
+
+func languageOf(locale string) wording.Language {
+	name, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(locale), "-", "_"), "_")
+	return wording.Language(name)
 }
 
 // printerFor returns what words reasons for a reader in a shell, in the language of BEHOV_LANG.

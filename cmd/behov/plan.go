@@ -49,11 +49,11 @@ is held or failed for good, 1 error.`,
 				return err
 			}
 			defer done()
-			preview := func() (*plan.Plan, *reconcile.Values, error) { return e.Preview(ctx, o) }
-			if o.Person != "" && out == "" && asOf == "" {
-				preview = func() (*plan.Plan, *reconcile.Values, error) { return e.PreviewPerson(ctx, o.Person) }
+			preview := e.Look
+			if out != "" {
+				preview = e.Preview
 			}
-			p, v, err := preview()
+			p, v, err := preview(ctx, o)
 			if err != nil {
 				return err
 			}

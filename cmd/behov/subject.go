@@ -87,7 +87,7 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 	u := currentUser()
 	key, ok := u.person(i.config)
 	if !ok {
-		return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
+		return rights.Subject{}, notOperator(u)
 	}
 	p, known, err := i.db.PersonByKey(ctx, key)
 	switch {
@@ -99,6 +99,29 @@ func (a *app) subject(ctx context.Context, i *installation, by string) (rights.S
 		return rights.Subject{}, fmt.Errorf("the operating system's user (%s) decides as the person whom operators in behov.yaml names, and for no other: leave %s out", u, place)
 	}
 	return rights.Subject{Person: p.ID, How: rights.OperatingSystem}, nil
+}
+
+// firstSubject is subject, but for the first import and the first token: before them no
+// person is known, and the user of the operating system acts, whom operators must name
+// where behov.yaml has them.
+func (a *app) firstSubject(ctx context.Context, i *installation, by string) (rights.Subject, error) {
+	n, err := i.db.CountPeople(ctx)
+	switch {
+	case err != nil:
+		return rights.Subject{}, err
+	case n > 0:
+		return a.subject(ctx, i, by)
+	}
+	if u := currentUser(); i.config.Operators != nil {
+		if _, ok := u.person(i.config); !ok {
+			return rights.Subject{}, notOperator(u)
+		}
+	}
+	return rights.Subject{}, nil
+}
+
+func notOperator(u osUser) error {
+	return fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
 }
 
 // actor returns who runs a command that is no decision: the person

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/rights"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -51,7 +50,7 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 			if err != nil {
 				return err
 			}
-			subject, err := a.tokenMaker(ctx, i, by)
+			subject, err := a.firstSubject(ctx, i, by)
 			if err != nil {
 				return err
 			}
@@ -74,24 +73,6 @@ the new one, give it to the system that pushes, and revoke the old one.`,
 	cmd.Flags().StringVar(&expires, "expires", "8760h", "how long it works, as 2160h, or the last day on which it does, as 2027-06-30")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
-}
-
-// tokenMaker is subject, except for the first token: the people whom a source pushes are
-// not known before it has a token.
-func (a *app) tokenMaker(ctx context.Context, i *installation, by string) (rights.Subject, error) {
-	n, err := i.db.CountPeople(ctx)
-	if err != nil {
-		return rights.Subject{}, err
-	}
-	if n == 0 {
-		if u := currentUser(); i.config.Operators != nil {
-			if _, ok := u.person(i.config); !ok {
-				return rights.Subject{}, fmt.Errorf("the operating system's user (%s) is not under operators in behov.yaml: only those who are decide here", u)
-			}
-		}
-		return rights.Subject{}, nil
-	}
-	return a.subject(ctx, i, by)
 }
 
 // expiry understands how long a token works: a duration from now, or the last

@@ -60,7 +60,7 @@ type accountReader interface {
 
 // heldReader reads a person's steps that wait for a decision, and what is decided on them.
 type heldReader interface {
-	HoldsOf(ctx context.Context, person identity.PersonID) ([]store.Hold, error)
+	HeldStepsOf(ctx context.Context, person identity.PersonID) ([]store.HoldStep, error)
 	StepDecisions(ctx context.Context, target string, of store.PersonSet, expired time.Time) ([]store.StepVerdict, error)
 }
 

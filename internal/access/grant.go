@@ -2,7 +2,6 @@ package access
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -137,28 +136,27 @@ func (v *View) holdings(s subject) (holdings, error) {
 
 // heldSteps returns the steps of a person that wait for a decision, or were rejected.
 func (v *View) heldSteps(id identity.PersonID) ([]pendingStep, error) {
-	holds, err := v.DB.HoldsOf(v.ctx, id)
+	held, err := v.DB.HeldStepsOf(v.ctx, id)
+	if err != nil || len(held) == 0 {
+		return nil, err
+	}
+	decisions, err := v.DB.StepDecisions(v.ctx, "", store.Only(id), v.Now().Add(-v.Config.HoldsExpire))
 	if err != nil {
 		return nil, err
 	}
+	verdicts := map[audit.StepDigest]store.Verdict{}
+	for _, d := range decisions {
+		verdicts[d.Step] = d.Verdict
+	}
 	var pending []pendingStep
-	for _, h := range holds {
-		decisions, err := v.DB.StepDecisions(v.ctx, h.Subject, store.Only(id), v.Now().Add(-v.Config.HoldsExpire))
-		if err != nil {
-			return nil, err
+	for _, h := range held {
+		p := pendingStep{hold: h.Hold}
+		if json.Unmarshal([]byte(h.Body), &p.Step) != nil { // a later version wrote it
+			continue
 		}
-		verdicts := map[audit.StepDigest]store.Verdict{}
-		for _, d := range decisions {
-			verdicts[d.Step] = d.Verdict
-		}
-		var steps []plan.Step
-		if err := json.Unmarshal([]byte(h.Body), &steps); err != nil {
-			return nil, fmt.Errorf("hold %s: %w", h.Digest, err)
-		}
-		for _, s := range steps {
-			if verdict := verdicts[s.Digest()]; s.Person == id && verdict != store.Release {
-				pending = append(pending, pendingStep{Step: s, hold: h.Digest, rejected: verdict == store.Reject})
-			}
+		if verdict := verdicts[p.Digest()]; verdict != store.Release {
+			p.rejected = verdict == store.Reject
+			pending = append(pending, p)
 		}
 	}
 	return pending, nil

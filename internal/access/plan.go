@@ -204,14 +204,12 @@ type HoldContent struct {
 	Account string `json:"account_id,omitempty"`
 }
 
-// HoldContent returns what a hold that was read with its body would do.
-func (v *View) HoldContent(h store.HoldState) (c HoldContent, err error) {
+// HoldContent returns what a hold that was read with its body would do; steps are those of a
+// hold of a plan.
+func (v *View) HoldContent(h store.HoldState, steps []plan.Step) (c HoldContent, err error) {
 	switch h.Kind {
 	case store.PlanHold:
-		var steps []plan.Step
-		if err = json.Unmarshal([]byte(h.Body), &steps); err == nil {
-			err = v.loadPlan(&plan.Plan{Steps: steps})
-		}
+		err = v.loadPlan(&plan.Plan{Steps: steps})
 		c.Steps = each(steps, v.Step)
 	case store.AccountBindHold, store.ErasureHold:
 		var proposed struct {

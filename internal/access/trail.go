@@ -43,10 +43,17 @@ func (v *View) during(q store.IntervalQuery, p *Period) store.IntervalQuery {
 	return q
 }
 
-// WhoHad returns who had an entitlement during a period, or has it now when it is nil. A
-// viewer who may not see everyone gets those whom they may see. It refuses one
-// that does not exist, so that a misspelt one is not answered with an empty list.
-func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
+// WhoHad returns who had an entitlement, or any of a system, during a period, or has it now
+// when it is nil. A viewer who may not see everyone gets those whom they may see. It
+// refuses what does not exist, so that a misspelt one is not answered with an empty list.
+func (v *View) WhoHad(of string, p *Period) ([]Access, error) {
+	if s, known := v.Config.Rules.Catalogue.System(of); known {
+		return v.whoHadSystem(s.ID, p)
+	}
+	return v.whoHad(of, p)
+}
+
+func (v *View) whoHad(entitlement string, p *Period) ([]Access, error) {
 	intervals, err := v.DB.Intervals(v.ctx, v.during(store.IntervalQuery{Entitlement: entitlement}, p))
 	if err != nil {
 		return nil, err
@@ -71,17 +78,14 @@ func (v *View) WhoHad(entitlement string, p *Period) ([]Access, error) {
 	return v.access(intervals, p == nil)
 }
 
-// WhoHadSystem is WhoHad for every entitlement of a system, sorted by entitlement.
-func (v *View) WhoHadSystem(system string, p *Period) ([]Access, error) {
-	if s, known := v.Config.Rules.Catalogue.System(system); !known || s.ID == "" {
-		return nil, &reason.Refusal{Reason: reason.Of(reason.NoSuchSystem{System: system})}
-	}
+// whoHadSystem is whoHad for every entitlement of a system, in the catalogue's order.
+func (v *View) whoHadSystem(system string, p *Period) ([]Access, error) {
 	all := []Access{}
 	for _, e := range v.Config.Rules.Catalogue.Entitlements {
 		if e.System != system {
 			continue
 		}
-		had, err := v.WhoHad(string(e.ID), p)
+		had, err := v.whoHad(string(e.ID), p)
 		if err != nil {
 			return nil, err
 		}
@@ -190,12 +194,11 @@ type Change struct {
 
 // Changes returns the access that began or ended during a period, in order of time.
 func (v *View) Changes(p Period) ([]Change, error) {
-	intervals, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To})
+	intervals, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To, Changed: true})
 	if err != nil {
 		return nil, err
 	}
 	within := func(t time.Time) bool { return !t.IsZero() && !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To)) }
-	intervals = slices.DeleteFunc(intervals, func(i audit.Interval) bool { return !within(i.Since) && !within(i.Until) })
 	access, err := v.access(intervals, false)
 	if err != nil {
 		return nil, err

@@ -164,7 +164,7 @@ func (e *UnknownTargetError) Error() string { return fmt.Sprintf("there is no ta
 
 // FailingSteps returns the steps that a target, or any when it is empty, did not do, the
 // oldest first, without those that were given up unless all are asked for. Parked is how
-// many wait for a decision.
+// many of them wait for a decision.
 func (v *View) FailingSteps(target string, all bool) (steps []FailingStep, parked int, err error) {
 	failing, err := v.DB.FailingSteps(v.ctx, target, store.Everyone())
 	if err != nil {
@@ -175,15 +175,19 @@ func (v *View) FailingSteps(target string, all bool) (steps []FailingStep, parke
 	}
 	kept := failing[:0:0]
 	for _, f := range failing {
-		if f.State == store.Parked {
-			parked++
-		}
 		if f.State != store.GivenUp || all {
 			kept = append(kept, f)
 		}
 	}
-	steps, err = v.Steps(kept)
-	return steps, parked, err
+	if steps, err = v.Steps(kept); err != nil {
+		return nil, 0, err
+	}
+	for _, s := range steps {
+		if s.State == store.Parked {
+			parked++
+		}
+	}
+	return steps, parked, nil
 }
 
 // Steps returns failing steps as the viewer sees them.

@@ -1,7 +1,6 @@
 package governance_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,14 +25,8 @@ import (
 func (o *office) planHold(steps ...plan.Step) string {
 	o.t.Helper()
 	o.serial++
-	body, err := json.Marshal(steps)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one", Body: string(body)}
-	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(o.t.Context(), h, nil, "behov", time.Now()) }); err != nil {
-		o.t.Fatal(err)
-	}
+	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one"}
+	o.raise(h, "behov", steps...)
 	return string(h.Digest)
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// findHold returns the hold whose digest begins so; it must be one.
-func (g *Governance) findHold(ctx context.Context, digest string) (store.HoldState, error) {
+// Hold returns the hold whose digest begins so; it must be one.
+func (g *Governance) Hold(ctx context.Context, digest string) (store.HoldState, error) {
 	holds, err := g.DB.Holds(ctx)
 	if err != nil {
 		return store.HoldState{}, err
@@ -36,13 +36,32 @@ func (g *Governance) findHold(ctx context.Context, digest string) (store.HoldSta
 	return match[0], nil
 }
 
-// HoldBody is Hold with what it would do.
-func (g *Governance) HoldBody(ctx context.Context, digest string) (store.HoldState, error) {
-	h, err := g.findHold(ctx, digest)
-	if err == nil {
-		h.Body, err = g.DB.HoldBody(ctx, h.Digest)
+// HoldContent is a hold with what it would do.
+type HoldContent struct {
+	store.HoldState             // with its body
+	Steps           []plan.Step // of a hold of a plan
+}
+
+// HoldContent returns the hold whose digest begins so, with what it would do.
+func (g *Governance) HoldContent(ctx context.Context, digest string) (c HoldContent, err error) {
+	if c.HoldState, err = g.Hold(ctx, digest); err != nil {
+		return c, err
 	}
-	return h, err
+	if c.Kind != store.PlanHold {
+		c.Body, err = g.DB.HoldBody(ctx, c.Digest)
+		return c, err
+	}
+	held, err := g.DB.HoldSteps(ctx, c.Digest)
+	if err != nil {
+		return c, err
+	}
+	c.Steps = make([]plan.Step, len(held))
+	for n, s := range held {
+		if err := json.Unmarshal([]byte(s.Body), &c.Steps[n]); err != nil {
+			return c, fmt.Errorf("hold %s: %w", c.Digest, err)
+		}
+	}
+	return c, nil
 }
 
 // HoldDecision is a decision on a hold, and what it covers.
@@ -62,18 +81,18 @@ type HoldDecision struct {
 // that a decision of the maker caused, stay held. What another person proposed is
 // carried out when it is released.
 func (g *Governance) DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
-	hold, err := g.HoldBody(ctx, digest)
+	hold, err := g.HoldContent(ctx, digest)
 	if err != nil {
 		return HoldDecision{}, err
 	}
 	if len(people) > 0 && hold.Kind != store.PlanHold {
-		return HoldDecision{}, holdWhole(hold)
+		return HoldDecision{}, holdWhole(hold.HoldState)
 	}
 	switch hold.Kind {
 	case store.PlanHold:
 		return g.decidePlan(ctx, hold, verdict, people, by, reason)
 	case store.AccountBindHold, store.ErasureHold:
-		return g.decideProposal(ctx, hold, verdict, by, reason)
+		return g.decideProposal(ctx, hold.HoldState, verdict, by, reason)
 	}
 	var about map[identity.Kind][]identity.PersonID
 	if err := json.Unmarshal([]byte(hold.Body), &about); err != nil {
@@ -91,7 +110,7 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 		return HoldDecision{}, err
 	}
 	if !hold.Current() {
-		return HoldDecision{}, g.supersededError(ctx, hold)
+		return HoldDecision{}, g.supersededError(ctx, hold.HoldState)
 	}
 	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	d, err = g.record(ctx, d, nil)
@@ -99,11 +118,8 @@ func (g *Governance) DecideHold(ctx context.Context, digest string, verdict stor
 }
 
 // decidePlan is DecideHold for a hold of a plan.
-func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
-	var all []plan.Step
-	if err := json.Unmarshal([]byte(hold.Body), &all); err != nil {
-		return HoldDecision{}, fmt.Errorf("hold %s: %w", hold.Digest, err)
-	}
+func (g *Governance) decidePlan(ctx context.Context, hold HoldContent, verdict store.Verdict, people []identity.PersonID, by rights.Subject, reason string) (HoldDecision, error) {
+	all := hold.Steps
 	caused, err := g.causedBy(ctx, by.Person)
 	if err != nil {
 		return HoldDecision{}, err
@@ -138,7 +154,7 @@ func (g *Governance) decidePlan(ctx context.Context, hold store.HoldState, verdi
 		return HoldDecision{}, err
 	}
 	if !hold.Current() {
-		return HoldDecision{}, g.supersededError(ctx, hold)
+		return HoldDecision{}, g.supersededError(ctx, hold.HoldState)
 	}
 	d.Kind, d.Verdict, d.Subject = store.HoldDecision, verdict, store.HoldSubject(hold.Digest)
 	about := people

@@ -145,18 +145,33 @@ func (o *office) hold(kind store.HoldKind, about identity.Person, raisedBy ident
 	o.t.Helper()
 	o.serial++
 	h := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: kind, Subject: "one", Why: reason.Of(reason.Answer{Text: "a test"})}
-	body, err := json.Marshal([]plan.Step{{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: reason.Of(reason.Answer{Text: string(h.Digest)})}})
-	if kind == store.HRImportHold {
-		body, err = json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentChanged: {about.ID}})
+	if kind == store.PlanHold {
+		o.raise(h, raisedBy, plan.Step{Target: "one", Person: about.ID, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: reason.Of(reason.Answer{Text: string(h.Digest)})})
+		return string(h.Digest)
 	}
+	body, err := json.Marshal(map[identity.Kind][]identity.PersonID{identity.EmploymentChanged: {about.ID}})
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	h.Body = string(body)
-	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(o.t.Context(), h, nil, raisedBy, time.Now()) }); err != nil {
+	o.raise(h, raisedBy)
+	return string(h.Digest)
+}
+
+// raise records a hold with its steps.
+func (o *office) raise(h store.Hold, by identity.Actor, steps ...plan.Step) {
+	o.t.Helper()
+	held := make([]store.HoldStep, len(steps))
+	for i, s := range steps {
+		body, err := json.Marshal(s)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		held[i] = store.HoldStep{Key: s.Key(), Person: s.Person, Body: string(body)}
+	}
+	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(o.t.Context(), h, held, by, time.Now()) }); err != nil {
 		o.t.Fatal(err)
 	}
-	return string(h.Digest)
 }
 
 // item asks a question about a person, of a reviewer or of the owner.
@@ -413,14 +428,8 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	}
 	// Of two people it lets the other's through.
 	o.serial++
-	steps, err := json.Marshal([]plan.Step{{Target: "one", Person: stranger.ID, Op: connectors.RemoveMember, Entitlement: "lib:library"}, {Target: "one", Person: staff.ID, Op: connectors.RemoveMember, Entitlement: "lib:library"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	two := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one", Body: string(steps)}
-	if err := o.g.DB.Write(t.Context(), func(tx *store.Tx) error { return tx.RaiseHold(t.Context(), two, nil, "behov", time.Now()) }); err != nil {
-		t.Fatal(err)
-	}
+	two := store.Hold{Digest: audit.HoldDigest(fmt.Sprintf("%016x", o.serial)), Kind: store.PlanHold, Subject: "one"}
+	o.raise(two, "behov", plan.Step{Target: "one", Person: stranger.ID, Op: connectors.RemoveMember, Entitlement: "lib:library"}, plan.Step{Target: "one", Person: staff.ID, Op: connectors.RemoveMember, Entitlement: "lib:library"})
 	d, err := o.g.DecideHold(t.Context(), string(two.Digest), store.Release, nil, admin, "half of it")
 	if err != nil || d.Remaining != 1 || len(d.Steps) != 1 || d.Steps[0].Person != staff.ID {
 		t.Errorf("%+v, %v", d, err)

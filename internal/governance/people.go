@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -107,6 +108,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 	if err := g.checkRecordRights(keysOf(from)...); err != nil {
 		return store.Decision{}, err
 	}
+	if err := g.mayBeOne(ctx, into, from); err != nil {
+		return store.Decision{}, err
+	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.RecordDecision, store.Merge, into.ID, store.PersonSubject(from.ID)
 	err = g.DB.Write(ctx, func(tx *store.Tx) error {
 		if _, err := tx.LockSequences(ctx); err != nil { // as an import begins: neither waits for the other
@@ -125,6 +129,21 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 		return err
 	})
 	return d, err
+}
+
+// mayBeOne returns an error for two people who work here and of whom HR says that they are
+// not one: neither a name nor the national identity number is the same. One of them changes
+// when a person marries, or gets a personal number in place of a coordination number; both
+// do not.
+func (g *Governance) mayBeOne(ctx context.Context, a, b identity.Person) error {
+	if !a.IsActive(g.today()) || !b.IsActive(g.today()) || strings.EqualFold(a.GivenName, b.GivenName) || strings.EqualFold(a.FamilyName, b.FamilyName) {
+		return nil
+	}
+	differ, err := g.DB.NationalIDsDiffer(ctx, a.ID, b.ID)
+	if err != nil || !differ {
+		return err
+	}
+	return mergeOfTwo()
 }
 
 // Split decides that a source's record is not the person's: it becomes the record of the

@@ -47,11 +47,15 @@ func (p *parser) readHeader(header, first, attributes []string) error {
 			return err
 		}
 	}
+	var missing []string
 	for _, canonical := range requiredColumns {
 		_, there := p.columns[canonical]
 		if _, constant := p.source.Constants[canonical]; !there && !constant {
-			return refuse(reason.Of(reason.RequiredColumnMissing{Column: canonical, Columns: len(header), XML: p.source.Format == "xml", Source: p.source.Name}), header)
+			missing = append(missing, canonical)
 		}
+	}
+	if len(missing) > 0 {
+		return refuse(reason.Of(reason.RequiredColumnsMissing{Missing: missing, Columns: len(header), XML: p.source.Format == "xml", Source: p.source.Name}), header)
 	}
 	for _, name := range attributes {
 		if err := p.readColumn(name, at, header, refuse); err != nil {

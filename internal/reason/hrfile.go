@@ -392,13 +392,13 @@ type ColumnMissing struct {
 	XML    bool   `json:"xml,omitempty"`
 }
 
-// RequiredColumnMissing says that a required column is missing.
-type RequiredColumnMissing struct {
+// RequiredColumnsMissing says that required columns are missing.
+type RequiredColumnsMissing struct {
 	kind
-	Column  string `json:"column"`
-	Columns int    `json:"columns"` // of the first line
-	XML     bool   `json:"xml,omitempty"`
-	Source  string `json:"source"`
+	Missing []string `json:"missing"`
+	Columns int      `json:"columns"` // of the first line
+	XML     bool     `json:"xml,omitempty"`
+	Source  string   `json:"source"`
 }
 
 // ConstantColumnMissing says that a constant needs a column that is missing.

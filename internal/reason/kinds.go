@@ -287,7 +287,7 @@ var kindTable = []struct {
 	{"header-looks-like-data", HeaderLooksLikeData{}},
 	{"same-column-twice", SameColumnTwice{}},
 	{"column-missing", ColumnMissing{}},
-	{"required-column-missing", RequiredColumnMissing{}},
+	{"required-columns-missing", RequiredColumnsMissing{}},
 	{"constant-column-missing", ConstantColumnMissing{}},
 	{"mapped-column-missing", MappedColumnMissing{}},
 	{"skip-column-missing", SkipColumnMissing{}},
@@ -375,6 +375,8 @@ var kindTable = []struct {
 	{"no-such-day", NoSuchDay{}},
 	{"grant-on-hold", GrantOnHold{}},
 	{"revoke-on-hold", RevokeOnHold{}},
+	{"preview-of-past", PreviewOfPast{}},
+	{"merge-of-two", MergeOfTwo{}},
 }
 
 var types, codes = index()

@@ -238,3 +238,13 @@ type EntitlementNeverGiven struct {
 
 // TokenExpiry says that a token cannot expire at that time.
 type TokenExpiry struct{ kind }
+
+// PreviewOfPast says that a plan for a day that is past was asked for.
+type PreviewOfPast struct {
+	kind
+	Day identity.Date `json:"day"`
+}
+
+// MergeOfTwo says that two people who both work here have different names and different
+// national identity numbers: they are two people.
+type MergeOfTwo struct{ kind }

@@ -282,15 +282,15 @@ func (e *Engine) pastHolds(ctx context.Context, w *inputs, p *plan.Plan) ([]audi
 // whole: a hold is decided on as it is.
 func (e *Engine) raiseHolds(ctx context.Context, tx *store.Tx, w *inputs) error {
 	for _, h := range w.holds {
-		body, err := json.Marshal(h.Steps)
-		if err != nil {
-			return fmt.Errorf("hold %s: %w", h.Digest, err)
-		}
 		steps := make([]store.HoldStep, len(h.Steps))
 		for i, s := range h.Steps {
-			steps[i] = store.HoldStep{Key: s.Key(), Person: s.Person}
+			body, err := json.Marshal(s)
+			if err != nil {
+				return fmt.Errorf("hold %s: %w", h.Digest, err)
+			}
+			steps[i] = store.HoldStep{Key: s.Key(), Person: s.Person, Body: string(body)}
 		}
-		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why, Body: string(body)}, steps, e.Actor, e.Now()); err != nil {
+		if err := tx.RaiseHold(ctx, store.Hold{Digest: h.Digest, Kind: store.PlanHold, Subject: h.Target, Why: h.Why}, steps, e.Actor, e.Now()); err != nil {
 			return err
 		}
 		if err := e.keepHeld(ctx, tx, h); err != nil {

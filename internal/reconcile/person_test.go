@@ -35,7 +35,7 @@ func TestPreviewOfOnePerson(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := h.one.snapshots + h.two.snapshots
-		got, _, err := h.e.PreviewPerson(t.Context(), id)
+		got, _, err := h.e.Look(t.Context(), reconcile.Scope{Person: id})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -81,8 +82,12 @@ func (w *inputs) unlock() {
 // newInputs is the beginning of all inputs. The sequence numbers come first: what is
 // recorded while we read makes the plan's basis old, never new.
 func (e *Engine) newInputs(ctx context.Context, o Scope) (*inputs, error) {
+	today := identity.DateOf(e.Now(), e.Config.Zone)
+	if o.AsOf != "" && o.AsOf < today {
+		return nil, &reason.Refusal{Reason: reason.Of(reason.PreviewOfPast{Day: o.AsOf})}
+	}
 	w := &inputs{covers: coverage{people: store.Everyone(), person: o.Person}, began: e.Now(), preview: o.AsOf != "", saved: o.Saved, openCounts: map[string]int{}}
-	w.people = desired.NewPeople(e.Config, cmp.Or(o.AsOf, identity.DateOf(w.began, e.Config.Zone)))
+	w.people = desired.NewPeople(e.Config, cmp.Or(o.AsOf, today))
 	for _, c := range e.Config.Targets {
 		if o.Targets == nil || slices.Contains(o.Targets, c.Name) {
 			w.covers.targets = append(w.covers.targets, c)

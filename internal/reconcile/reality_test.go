@@ -509,6 +509,14 @@ func TestTwoRecordsTurnOutToBeOnePersonAndItCanBeUndone(t *testing.T) {
 	r := newReality(t, "").HR("9 E9 job_code=B", "1 E1 unit=school national_id=19811218-9876", "2 E2 unit=library given_name=Other family_name=Name")
 	r.e.Config.Rules.Catalogue.Systems[0].Owner = "" // an owner's records are not merged into another's
 	r.expect("1", identity.Working, atSchool).expect("2", identity.Working, atLibrary)
+	maker := by(r.id("9"))
+	// By HR they are two: neither a name nor the number is the same.
+	r.HR("9 E9 job_code=B", "1 E1 unit=school national_id=19811218-9876", "2 E2 unit=library given_name=Other family_name=Name national_id=19811278-9873")
+	a, _ := r.e.DB.Person(t.Context(), r.id("1"))
+	b, _ := r.e.DB.Person(t.Context(), r.id("2"))
+	if _, err := r.govern().Merge(t.Context(), a, b, maker, "the same woman"); err == nil || !strings.Contains(testenv.ErrorText(err), "different national identity numbers") {
+		t.Errorf("two who work here were merged: %v", err)
+	}
 	// The number of the second is corrected: it is the first's, under another name.
 	r.HR("9 E9 job_code=B", "1 E1 unit=school national_id=19811218-9876", "2 E2 unit=library given_name=Other family_name=Name national_id=19811218-9876")
 	found, err := r.e.DB.Duplicates(t.Context())
@@ -516,9 +524,8 @@ func TestTwoRecordsTurnOutToBeOnePersonAndItCanBeUndone(t *testing.T) {
 		t.Fatalf("duplicates %+v, %v", found, err)
 	}
 	first, second := r.id("1"), r.id("2")
-	a, _ := r.e.DB.Person(t.Context(), first)
-	b, _ := r.e.DB.Person(t.Context(), second)
-	maker := by(r.id("9"))
+	a, _ = r.e.DB.Person(t.Context(), first)
+	b, _ = r.e.DB.Person(t.Context(), second)
 	if _, err := r.govern().Merge(t.Context(), a, b, maker, ""); err == nil {
 		t.Error("merged without a reason")
 	}

@@ -29,12 +29,16 @@ type ValueChange struct {
 	After     []string `json:"after,omitempty"`
 }
 
-// PreviewPerson is Preview for one person today. It first reads what is about the person
-// alone, at the same cost however many people there are. When that shows something to do it
-// plans for everyone, as the limits count the steps of all people. The plan cannot be
-// carried out as a saved one.
-func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*plan.Plan, *Values, error) {
-	w, err := e.newInputs(ctx, Scope{})
+// Look is Preview for a plan that is shown and not saved, which for one person today costs
+// the same however many people there are: it first reads what is about the person alone.
+// When that shows something to do it plans for everyone, as the limits count the steps of
+// all people.
+func (e *Engine) Look(ctx context.Context, s Scope) (*plan.Plan, *Values, error) {
+	person := s.Person
+	if person == "" || s.AsOf != "" {
+		return e.Preview(ctx, s)
+	}
+	w, err := e.newInputs(ctx, Scope{Targets: s.Targets})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +54,7 @@ func (e *Engine) PreviewPerson(ctx context.Context, person identity.PersonID) (*
 		return nil, nil, err
 	}
 	if len(p.Deferred)+len(p.Steps)+len(p.Holds)+len(p.AwaitingCompleteRead) > 0 {
-		return e.Preview(ctx, Scope{Person: person})
+		return e.Preview(ctx, s)
 	}
 	one, err := p.Only(person)
 	return one, e.valuesOf(w), err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -292,6 +293,8 @@ type IntervalQuery struct {
 	// (included) to To (not included); an instant is the stretch of a
 	// microsecond. A zero To has no end.
 	From, To time.Time
+	// Changed selects, of these, those that began or ended within From and To.
+	Changed bool
 	// Open selects those that have not ended.
 	Open bool
 }
@@ -323,6 +326,16 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	}
 	if q.Entitlement != "" {
 		where("entitlement = $%d", q.Entitlement)
+	}
+	if q.Changed {
+		to := int64(math.MaxInt64)
+		if !q.To.IsZero() {
+			to = micros(q.To)
+		}
+		n := len(args) + 1
+		args = append(args, micros(q.From), to)
+		query += fmt.Sprintf(" AND (since_us >= $%d AND since_us < $%d OR until_us >= $%[1]d AND until_us < $%[2]d)", n, n+1)
+		q.From, q.To = time.Time{}, time.Time{}
 	}
 	if !q.To.IsZero() {
 		where("since_us < $%d", q.To.UnixMicro())

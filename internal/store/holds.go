@@ -57,8 +57,8 @@ type Hold struct {
 	Kind    HoldKind         `db:"kind" json:"kind"`
 	Subject string           `db:"subject" json:"subject"` // the target, or the HR source
 	Why     reason.Reason    `db:"why" json:"why"`
-	// Body says what it would do, as JSON without personal values. It may be
-	// large: Holds leaves it out.
+	// Body says what it would do, as JSON without personal values; of a hold of a plan
+	// its steps do. It may be large: Holds leaves it out.
 	Body     string `db:"body" json:"-"`
 	RaisedUS Micros `db:"raised_us" json:"raised_at"`
 	// RaisedBy is the actor who caused what is held: the person whose import or
@@ -80,9 +80,13 @@ func (h Hold) At() time.Time { return instant(int64(h.RaisedUS)) }
 
 // HoldStep is a step that is held.
 type HoldStep struct {
-	Key    audit.StepKey
-	Person identity.PersonID
+	Hold   audit.HoldDigest  `db:"digest"`
+	Key    audit.StepKey     `db:"key"`
+	Person identity.PersonID `db:"person_id"`
+	Body   string            `db:"step"` // the step as JSON, without personal values
 }
+
+var holdStepRows = inserts{table: "hold_step", columns: []string{"digest", "n", "key", "person_id", "step"}}
 
 // record begins an audit record about the hold.
 func (h Hold) record(action audit.Action, actor identity.Actor, at time.Time) audit.Record {
@@ -111,10 +115,12 @@ func (tx *Tx) RaiseHold(ctx context.Context, h Hold, steps []HoldStep, actor ide
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return err
 	}
-	for _, s := range steps {
-		if err := tx.exec(ctx, `INSERT INTO hold_step (digest, key, person_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, h.Digest, s.Key, string(s.Person)); err != nil {
-			return fmt.Errorf("hold: %w", err)
-		}
+	var rows []any
+	for n, s := range steps {
+		rows = append(rows, h.Digest, n, s.Key, string(s.Person), s.Body)
+	}
+	if err := tx.insert(ctx, holdStepRows, rows); err != nil {
+		return fmt.Errorf("hold: %w", err)
 	}
 	tx.Enqueue(alert.HoldRaised.Job(string(h.Digest)))
 	r := h.record(audit.HoldRaised, actor, at)
@@ -215,7 +221,8 @@ func (db *DB) Holds(ctx context.Context) ([]HoldState, error) {
 	return states, nil
 }
 
-// HoldBody returns what a hold would do, as JSON without personal values.
+// HoldBody returns what a hold would do, as JSON without personal values; of a hold of a
+// plan it is empty, and HoldSteps says it.
 func (db *DB) HoldBody(ctx context.Context, digest audit.HoldDigest) (string, error) {
 	var body string
 	if err := db.read.GetContext(ctx, &body, `SELECT body FROM hold WHERE digest = $1`, digest); err != nil {
@@ -224,14 +231,24 @@ func (db *DB) HoldBody(ctx context.Context, digest audit.HoldDigest) (string, er
 	return body, nil
 }
 
-// HoldsOf returns the current holds of plans that have a step of a person, with their
-// bodies.
-func (db *DB) HoldsOf(ctx context.Context, person identity.PersonID) ([]Hold, error) {
-	var holds []Hold
-	if err := db.read.SelectContext(ctx, &holds, `SELECT `+holdColumns+`, body FROM hold WHERE digest IN (SELECT digest FROM hold_step WHERE person_id = $1) AND kind = $2 AND superseded_us = 0 ORDER BY digest`, person, PlanHold); err != nil {
-		return nil, fmt.Errorf("read the holds of person %s: %w", person, err)
+// HoldSteps returns the steps of a hold of a plan, in the plan's order.
+func (db *DB) HoldSteps(ctx context.Context, digest audit.HoldDigest) ([]HoldStep, error) {
+	var steps []HoldStep
+	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[HoldStep]("")+` FROM hold_step WHERE digest = $1 ORDER BY n`, digest); err != nil {
+		return nil, fmt.Errorf("hold %s: %w", digest, err)
 	}
-	return holds, nil
+	return steps, nil
+}
+
+// HeldStepsOf returns the steps of a person in the current holds of plans, at the cost of
+// these steps however many others the holds have.
+func (db *DB) HeldStepsOf(ctx context.Context, person identity.PersonID) ([]HoldStep, error) {
+	var steps []HoldStep
+	if err := db.read.SelectContext(ctx, &steps, `SELECT `+columns[HoldStep]("s")+` FROM hold_step s JOIN hold h ON h.digest = s.digest
+		WHERE s.person_id = $1 AND h.kind = $2 AND h.superseded_us = 0 ORDER BY s.digest, s.n`, person, PlanHold); err != nil {
+		return nil, fmt.Errorf("read the held steps of person %s: %w", person, err)
+	}
+	return steps, nil
 }
 
 // HoldDecision returns the newest decision on a hold as a whole, or nil when

@@ -36,6 +36,17 @@ func (db *DB) NationalIDs(ctx context.Context, of PersonSet) (map[identity.Perso
 	return numbers, nil
 }
 
+// NationalIDsDiffer reports whether two people both have a national identity number, and not
+// the same.
+func (db *DB) NationalIDsDiffer(ctx context.Context, a, b identity.PersonID) (bool, error) {
+	var n int
+	err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM person p JOIN person o ON o.national_id_hash <> p.national_id_hash WHERE p.id = $1 AND o.id = $2`, a, b)
+	if err != nil {
+		return false, fmt.Errorf("compare national IDs: %w", err)
+	}
+	return n > 0, nil
+}
+
 func (tx *Tx) sealNationalID(ctx context.Context, person identity.PersonID, number string) ([]byte, error) {
 	if number == "" {
 		return nil, nil

@@ -33,7 +33,7 @@ func (v StepVerdict) expired(holds map[audit.HoldDigest]bool) (left StepVerdict,
 	return v, !released
 }
 
-// StepDecisions returns the decisions on steps of people in a target, as they are when
+// StepDecisions returns the decisions on steps of people in a target, or any when it is empty, as they are when
 // the holds that were raised before an instant, and the releases that are older, have
 // expired (see ExpireHolds).
 func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet, expired time.Time) ([]StepVerdict, error) {
@@ -46,9 +46,13 @@ func (db *DB) StepDecisions(ctx context.Context, target string, of PersonSet, ex
 		holds[digest] = true
 	}
 	var all []StepVerdict
-	where, args := of.condition(db.read, "person_id", []any{target, Release, micros(expired)})
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE target = $1 AND NOT (verdict = $2 AND decided_us < $3) AND `+where+` ORDER BY step`, args...); err != nil {
-		return nil, fmt.Errorf("read decisions on steps in target %s: %w", target, err)
+	where, args := of.condition(db.read, "person_id", []any{Release, micros(expired)})
+	if target != "" {
+		args = append(args, target)
+		where += fmt.Sprintf(" AND target = $%d", len(args))
+	}
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[StepVerdict]("")+` FROM step_decision WHERE NOT (verdict = $1 AND decided_us < $2) AND `+where+` ORDER BY step`, args...); err != nil {
+		return nil, fmt.Errorf("read decisions on steps: %w", err)
 	}
 	inForce := all[:0]
 	for _, v := range all {

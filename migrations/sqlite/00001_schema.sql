@@ -234,11 +234,14 @@ CREATE TABLE hold (
     after_decision BIGINT NOT NULL
 );
 CREATE INDEX hold_subject ON hold (kind, subject);
+-- The steps of a plan's hold, in the plan's order: what the hold would do.
 CREATE TABLE hold_step (
     digest    TEXT NOT NULL,
+    n         INTEGER NOT NULL,
     key       TEXT NOT NULL,
     person_id TEXT NOT NULL,
-    PRIMARY KEY (digest, key)
+    step      TEXT NOT NULL, -- JSON, without personal values
+    PRIMARY KEY (digest, n)
 );
 CREATE INDEX hold_step_person ON hold_step (person_id);
 
@@ -254,7 +257,8 @@ CREATE TABLE step_decision (
     decided_us BIGINT NOT NULL
 );
 CREATE INDEX step_decision_hold ON step_decision (hold);
-CREATE INDEX step_decision_person ON step_decision (target, person_id);
+CREATE INDEX step_decision_target ON step_decision (target, person_id);
+CREATE INDEX step_decision_person ON step_decision (person_id);
 
 -- Grants whose gate is not open.
 CREATE TABLE gated_grant (
@@ -450,6 +454,8 @@ CREATE TABLE access_interval (
     PRIMARY KEY (person_id, target, entitlement, since_record)
 );
 CREATE INDEX access_interval_entitlement ON access_interval (entitlement, since_us);
+CREATE INDEX access_interval_since ON access_interval (since_us);
+CREATE INDEX access_interval_until ON access_interval (until_us) WHERE until_us IS NOT NULL;
 CREATE UNIQUE INDEX access_interval_open ON access_interval (target, person_id, entitlement) WHERE until_us IS NULL;
 CREATE INDEX access_interval_unseen ON access_interval (target) WHERE unseen_us IS NOT NULL AND until_us IS NULL;
 
