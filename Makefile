@@ -64,6 +64,7 @@ test: test-servers
 	echo "At full size:"; tests -run TestTenThousandMembers ./connectors/ldap; \
 	tests -run 'TestConformanceScimapp/members/very_many|TestQuirks' ./connectors/scim; \
 	tests -run 'TheModelSays|OrderOfArrival' ./internal/reconcile; \
+	echo "Each benchmark once, small:"; tests -short -run '^$$' -bench . -benchtime 1x ./...; \
 	echo "On PostgreSQL:"; export BEHOV_TEST_ON=postgres; tests -skip $(ONCE) $(ON_POSTGRES); \
 	if [ -s $(UNCHECKED) ]; then cat $(UNCHECKED) >> $(SKIPPED); fi; \
 	if [ -s $(SKIPPED) ]; then echo "DID NOT RUN:"; sort $(SKIPPED); rm -f $(SKIPPED); fi; \

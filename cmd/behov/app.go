@@ -60,6 +60,8 @@ func nameArguments(cmd *cobra.Command) {
 		switch err := check(cmd, args); {
 		case err == nil:
 			return nil
+		case takes == "" && cmd.HasSubCommands(): // it is none of these
+			return err
 		case takes == "":
 			return fmt.Errorf("%s takes no argument, and has %q", cmd.CommandPath(), args[0])
 		case len(args) == 0:

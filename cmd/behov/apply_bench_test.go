@@ -25,7 +25,7 @@ import (
 // ratio is ldapmodify's time by behov's, plan and reading the directory left out; goal:
 // at least 0.9. BEHOV_BENCH_PEOPLE says how many people.
 func BenchmarkApplyToDirectory(b *testing.B) {
-	people := 4_000
+	people := testenv.BenchSize(4_000)
 	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		people = n
 	}
@@ -131,7 +131,7 @@ func newBenchDirectory(b *testing.B, s *testenv.Slapd, people int) benchInstalla
 // to be done, and compares that with ldapsearch, which reads the same entries. ratio is
 // behov's time by ldapsearch's; goal: at most 4.
 func BenchmarkNothingToDoInDirectory(b *testing.B) {
-	people := 8_000
+	people := testenv.BenchSize(8_000)
 	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		people = n
 	}
@@ -170,7 +170,7 @@ func BenchmarkNothingToDoInDirectory(b *testing.B) {
 // controller over LDAPS, beside ldapmodify over LDAPS, both in one domain: accounts
 // with a first password, two memberships each. Goal: at least 0.9.
 func BenchmarkApplyToActiveDirectory(b *testing.B) {
-	people := 1_000
+	people := testenv.BenchSize(1_000)
 	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		people = n
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/behov/behov/internal/testenv"
 )
 
 // benchEntitlements is how many entitlements each person of a benchmark has.
@@ -25,6 +27,9 @@ const benchEntitlements = 12
 func BenchmarkAnswers(b *testing.B) {
 	tuneGC() // as the command itself does
 	sizes := []int{1_000, 10_000}
+	if testing.Short() {
+		sizes = []int{600}
+	}
 	if more, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		sizes = append(sizes, more)
 	}
@@ -141,7 +146,7 @@ func (h benchInstallation) run(b *testing.B, args ...string) {
 // BenchmarkFirstPlan plans everything for 50,000 people with 17 entitlements each, as a
 // process of its own, and reports the most memory that it had. Goal: at most 500 MB.
 func BenchmarkFirstPlan(b *testing.B) {
-	people := 50_000
+	people := testenv.BenchSize(50_000)
 	if n, err := strconv.Atoi(os.Getenv("BEHOV_BENCH_PEOPLE")); err == nil {
 		people = n
 	}

@@ -104,11 +104,12 @@ func highWater() float64 {
 // BenchmarkImport compares an export of 100,000 employments, of which 1 %
 // changed, and records the changes.
 func BenchmarkImport(b *testing.B) {
+	people := testenv.BenchSize(100_000)
 	f := benchFixture(b)
 	source := source
 	source.Shrink.People = 2000 // what changes here is not unusual: no warning of a shifted column
 	began := time.Now()
-	f.deliver(b, largeExport(100_000, false), source)
+	f.deliver(b, largeExport(people, false), source)
 	first := time.Since(began)
 	moved := false
 	f.reopen(b)
@@ -118,10 +119,10 @@ func BenchmarkImport(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		moved = !moved
-		content := largeExport(100_000, moved)
+		content := largeExport(people, moved)
 		runtime.GC()
 		b.StartTimer()
-		if r := f.deliver(b, content, source); r.Events != 1000 {
+		if r := f.deliver(b, content, source); r.Events != people/100 {
 			b.Fatalf("%+v", r)
 		}
 	}
@@ -134,6 +135,7 @@ func BenchmarkImport(b *testing.B) {
 // sizes.
 func BenchmarkOneEvent(b *testing.B) {
 	for _, n := range []int{1000, 10_000, 100_000} {
+		n = testenv.BenchSize(n)
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			f := benchFixture(b)
 			f.deliver(b, largeExport(n, false), source)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // largeExcel writes a sheet as Excel does, with dates as serial numbers.
@@ -51,7 +52,8 @@ func largeExcel(t testing.TB, cells [][]string) []byte {
 
 // BenchmarkReadFormats reads an export of 100,000 employments with 15 columns.
 func BenchmarkReadFormats(b *testing.B) {
-	text := largeExport(100_000, false)
+	people := testenv.BenchSize(100_000)
+	text := largeExport(people, false)
 	cells := table(b, string(text))
 	x := detecting
 	x.Format, x.Record, x.Columns = "xml", "/export/people/employment", map[string]string{"person_id": "@person_id"}
@@ -70,7 +72,7 @@ func BenchmarkReadFormats(b *testing.B) {
 			for b.Loop() {
 				heap := watchHeap()
 				export, err := hr.Read("hr", content, c.source, nil, units(b), today)
-				if err != nil || len(export.Rows) != 100_000 {
+				if err != nil || len(export.Rows) != people {
 					b.Fatal(err, len(export.Rows), export.Problems[:min(3, len(export.Problems))])
 				}
 				b.ReportMetric(float64(heap()>>20), "peak-MB")

@@ -228,7 +228,7 @@ func TestFilesThatAreNoExport(t *testing.T) {
 	latin1 := strings.NewReplacer("Å", "\xc5").Replace(twoPeople)
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "hr.csv: the file is empty"},
-		{"no such columns", "a,b\n1,2\n", "hr.csv:1: there is no column person_id among the 2"},
+		{"no such columns", "a,b\n1,2\n", "hr.csv:1: the first line has 2 columns, and not person_id, employment_id, given_name"},
 		{"wrong delimiter", strings.ReplaceAll(twoPeople, ",", ";"), `check hr.sources.hr.delimiter`},
 		{"latin-1", latin1, "hr.csv:2: the file is not UTF-8: set hr.sources.hr.encoding"},
 		{"column twice", "person_id," + header, `hr.csv:1: the columns 1 and 2 have the same name`},

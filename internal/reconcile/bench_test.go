@@ -119,7 +119,7 @@ func onDatabases(b *testing.B, f func(b *testing.B, url string)) {
 func BenchmarkSteps(b *testing.B) {
 	onDatabases(b, func(b *testing.B, url string) {
 		for range b.N {
-			e := benchHouse(b, url, 3000)
+			e := benchHouse(b, url, testenv.BenchSize(3000))
 			began := time.Now()
 			r, err := e.Run(b.Context(), reconcile.Scope{})
 			if err != nil || r.Err() != nil {
@@ -228,6 +228,7 @@ func bare(b *testing.B, like string, r *execute.Result) time.Duration {
 // at most, and the work for one person, as time and as bytes allocated.
 func BenchmarkNothingToDo(b *testing.B) {
 	for _, people := range []int{10_000, 100_000} {
+		people = testenv.BenchSize(people)
 		b.Run(fmt.Sprint(people), func(b *testing.B) {
 			e := benchHouse(b, "", people)
 			if r, err := e.Run(b.Context(), reconcile.Scope{}); err != nil || r.Err() != nil {

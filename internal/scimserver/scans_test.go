@@ -13,6 +13,7 @@ import (
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv"
 )
 
 // execute executes a statement on the database of the service.
@@ -133,7 +134,7 @@ func TestMisplacedPathNamesTheRightOne(t *testing.T) {
 // BenchmarkFilteredPages reads all pages of a filter without an index.
 func BenchmarkFilteredPages(b *testing.B) {
 	s := newService(b)
-	const people = 10_000
+	people := testenv.BenchSize(10_000)
 	ctx := context.Background()
 	err := s.db.Write(ctx, func(tx *store.Tx) error {
 		for n := range people {
