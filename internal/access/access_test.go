@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,130 +12,39 @@ import (
 	"time"
 
 	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
-	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
-	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
+	"github.com/behov/behov/internal/testenv/office"
 	"github.com/behov/behov/internal/wording"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-// installation is an installation in which each person is called as their role. The
-// secret person has a protected identity, the login name "Hemlig", and the manager that
-// staff has.
-type installation struct {
-	t   *testing.T
-	db  *store.DB
-	c   *config.Config
-	now time.Time
-	e   *reconcile.Engine
-}
-
-const memberships = `g, hr/administrator, administrator
-g, hr/operator, operator
-g, hr/personnel, hr
-g, hr/officer, data-protection-officer
-g, hr/auditor, auditor
-`
+// installation is the office, with views of it.
+type installation struct{ *office.Office }
 
 func newInstallation(t *testing.T, ownRights string) *installation {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"behov.yaml":     "timezone: Europe/Stockholm\nhr: {sources: {hr: {}}}\ntargets:\n  one: {memory: {groups: [staff, library]}}\n",
-		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}}}\n",
-		"policy.csv":     "p, everyone, true, base:staff, allow, everybody\np, librarian, r.sub.job_code == 'LIB', lib:library, allow, lends books\n",
-		"units.csv":      "unit,parent,name\noffice,,The office\nhideout,,The hideout\n",
-		"rights.csv":     memberships + ownRights,
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, problems := config.Load(dir)
-	if c == nil {
-		t.Fatal(problems)
-	}
-	key, err := seal.NewMaster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	master, err := seal.ParseMaster(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(t.Context(), testenv.Database(t), master)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	m, err := memory.New(*c.Targets[0].Settings.(config.MemorySettings).Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := &installation{t: t, db: db, c: c, now: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)}
-	in.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": m}, Now: in.clock, Actor: "behov", RetryAllSteps: true}
-	rows := "person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\n"
-	for _, key := range []string{"administrator", "operator", "personnel", "officer", "auditor", "owner", "deputy", "manager", "reviewer", "stranger"} {
-		rows += key + ",E-" + key + ",Given,Family" + key + ",office,,,,2020-01-01,,no\n"
-	}
-	rows += "staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01,,no\n" +
-		"secret,E2,Hemlig,Hemligsson,hideout,LIB,Librarian,manager,2020-01-01,,yes\n" +
-		"gone,E3,Given,Familygone,office,,,,2020-01-01,2021-01-01,no\n"
-	in.imports(rows)
-	return in
-}
-
-func (in *installation) clock() time.Time { return in.now }
-
-func (in *installation) imports(rows string) {
-	in.t.Helper()
-	s := in.c.Sources["hr"]
-	s.Changes = true
-	im := hr.Importer{DB: in.db, Config: in.c, Now: in.clock, Actor: "behov"}
-	if r, err := im.Import(in.t.Context(), "hr.csv", []byte(rows), s); err != nil || r.LeftOut > 0 || r.Held != nil {
-		in.t.Fatalf("%+v, %v", r, err)
-	}
-}
-
-func (in *installation) apply() {
-	in.t.Helper()
-	r, err := in.e.Run(in.t.Context(), reconcile.Scope{})
-	if err != nil || r.Err() != nil {
-		in.t.Fatal(err, r)
-	}
-}
-
-func (in *installation) person(key string) identity.Person {
-	in.t.Helper()
-	p, err := in.db.FindPerson(in.t.Context(), "hr/"+key, "hr")
-	if err != nil {
-		in.t.Fatal(err)
-	}
-	return p
+	return &installation{office.New(t, map[string]string{"rights.csv": ownRights})}
 }
 
 // view is that of a person, or of an operator in a shell when the key is empty.
-func (in *installation) view(key string) *access.View {
-	in.t.Helper()
+func (in *installation) view(t *testing.T, key string) *access.View {
+	t.Helper()
 	viewer := access.Viewer{}
 	if key != "" {
-		viewer.Subject = rights.Subject{Person: in.person(key).ID, How: rights.OperatingSystem}
+		viewer.Subject = rights.Subject{Person: in.Person(key).ID, How: rights.OperatingSystem}
 	}
-	v, err := (&access.Answers{DB: in.db, Config: in.c, Now: in.clock}).For(in.t.Context(), viewer)
+	v, err := in.Answers().For(t.Context(), viewer)
 	if err != nil {
-		in.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return v
 }
@@ -145,29 +53,29 @@ func (in *installation) view(key string) *access.View {
 // system, and others; and that no one sees a protected identity.
 func TestWhoSeesWhom(t *testing.T) {
 	in := newInstallation(t, "")
-	in.apply()
-	if _, err := in.view("").WhoHad("lib:nothing", nil); !strings.Contains(testenv.ErrorText(err), "was ever given") {
+	in.Apply()
+	if _, err := in.view(t, "").WhoHad("lib:nothing", nil); !strings.Contains(testenv.ErrorText(err), "was ever given") {
 		t.Errorf("a misspelt entitlement: %v", err)
 	}
 	everyone := []string{"", "administrator", "operator", "personnel", "officer", "auditor"}
 	for _, viewer := range append(everyone, "owner", "deputy", "manager", "reviewer", "stranger", "staff", "gone") {
 		all := slices.Contains(everyone, viewer)
 		for about, want := range map[string]bool{"stranger": all || viewer == "stranger", "staff": all || viewer == "manager" || viewer == "staff", "secret": all || viewer == "manager"} {
-			v := in.view(viewer)
+			v := in.view(t, viewer)
 			p, err := v.Person("hr/"+about, nil)
 			var refused *rights.RefusedError
 			if want != (err == nil) || !want && !errors.As(err, &refused) {
 				t.Errorf("%q about %s: %v", viewer, about, err)
 				continue
 			}
-			ref := v.Ref(in.person(about).ID)
+			ref := v.Ref(in.Person(about).ID)
 			if want != (ref.DisplayName != "") {
 				t.Errorf("%q about %s: %+v", viewer, about, ref)
 			}
-			in.checkMasked(viewer, about, p, ref, v.Name(in.person(about).ID))
+			checkMasked(t, viewer, about, p, ref, v.Name(in.Person(about).ID))
 		}
 		// Who has what is in a system is seen by its owner, and by who sees them anyway.
-		had, err := in.view(viewer).WhoHad("lib:library", nil)
+		had, err := in.view(t, viewer).WhoHad("lib:library", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,11 +89,11 @@ func TestWhoSeesWhom(t *testing.T) {
 		if len(had) != want {
 			t.Errorf("%q sees %d of those who have library", viewer, len(had))
 		}
-		in.checkMasked(viewer, "secret", had)
-		if of, err := in.view(viewer).WhoHad("lib", nil); err != nil || len(of) != want {
+		checkMasked(t, viewer, "secret", had)
+		if of, err := in.view(t, viewer).WhoHad("lib", nil); err != nil || len(of) != want {
 			t.Errorf("%q sees %d of those who have something in lib, %v", viewer, len(of), err)
 		}
-		people, counts, err := in.view(viewer).People("")
+		people, counts, err := in.view(t, viewer).People("")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,18 +108,18 @@ func TestWhoSeesWhom(t *testing.T) {
 }
 
 // checkMasked fails when an answer has anything in it that tells who the secret person is.
-func (in *installation) checkMasked(viewer, about string, answers ...any) {
-	in.t.Helper()
+func checkMasked(t *testing.T, viewer, about string, answers ...any) {
+	t.Helper()
 	if about != "secret" {
 		return
 	}
 	b, err := json.Marshal(answers)
 	if err != nil {
-		in.t.Fatal(err)
+		t.Fatal(err)
 	}
 	for _, tells := range []string{"Hemlig", "hemlig", "hideout", `"secret"`, "hr/secret", "(secret)"} {
 		if strings.Contains(string(b), tells) {
-			in.t.Errorf("%q is told %q of a protected person: %s", viewer, tells, b)
+			t.Errorf("%q is told %q of a protected person: %s", viewer, tells, b)
 		}
 	}
 }
@@ -221,11 +129,11 @@ func (in *installation) checkMasked(viewer, about string, answers ...any) {
 func TestALineShowsProtectedIdentities(t *testing.T) {
 	in := newInstallation(t, "p, hr, person.see-protected, allow, HR\np, self, person.see-protected, allow, the person themselves\np, auditor, *, allow, a test\n")
 	for viewer, want := range map[string]string{"personnel": "Hemlig Hemligsson", "secret": "Hemlig Hemligsson", "auditor": "[protected identity]", "": "[protected identity]", "manager": "[protected identity]", "stranger": ""} {
-		if ref := in.view(viewer).Ref(in.person("secret").ID); ref.DisplayName != want || want != "" && !ref.Protected {
+		if ref := in.view(t, viewer).Ref(in.Person("secret").ID); ref.DisplayName != want || want != "" && !ref.Protected {
 			t.Errorf("%q: %+v", viewer, ref)
 		}
 	}
-	p, err := in.view("personnel").Person("hr/secret", nil)
+	p, err := in.view(t, "personnel").Person("hr/secret", nil)
 	if err != nil || p.Masked || p.Employments[0].Unit != "hideout" || p.Login == "" {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -235,13 +143,13 @@ func TestALineShowsProtectedIdentities(t *testing.T) {
 // themselves.
 func TestSuspendedPeopleSeeNoOne(t *testing.T) {
 	in := newInstallation(t, "g, hr/gone, administrator\n")
-	g := &governance.Governance{DB: in.db, Config: in.c, Now: in.clock}
-	if _, err := g.Suspend(t.Context(), in.person("operator"), false, rights.Subject{Person: in.person("administrator").ID}, "r"); err != nil {
+	g := &governance.Governance{DB: in.DB, Config: in.Config, Now: in.Clock}
+	if _, err := g.Suspend(t.Context(), in.Person("operator"), false, rights.Subject{Person: in.Person("administrator").ID}, "r"); err != nil {
 		t.Fatal(err)
 	}
 	for _, viewer := range []string{"operator", "gone"} {
 		for _, about := range []string{"stranger", viewer} {
-			if _, err := in.view(viewer).Find("hr/" + about); !rights.IsRefused(err) {
+			if _, err := in.view(t, viewer).Find("hr/" + about); !rights.IsRefused(err) {
 				t.Errorf("%s about %s: %v", viewer, about, err)
 			}
 		}
@@ -251,14 +159,14 @@ func TestSuspendedPeopleSeeNoOne(t *testing.T) {
 // TestTheWordsOfADecisionAreMasked where the decision is about a masked person.
 func TestTheWordsOfADecisionAreMasked(t *testing.T) {
 	in := newInstallation(t, "")
-	g := &governance.Governance{DB: in.db, Config: in.c, Now: in.clock}
-	by := rights.Subject{Person: in.person("administrator").ID}
+	g := &governance.Governance{DB: in.DB, Config: in.Config, Now: in.Clock}
+	by := rights.Subject{Person: in.Person("administrator").ID}
 	for about, told := range map[string]bool{"secret": false, "staff": true} {
-		d, err := g.Suspend(t.Context(), in.person(about), false, by, "lives at the harbour")
+		d, err := g.Suspend(t.Context(), in.Person(about), false, by, "lives at the harbour")
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := in.view("")
+		v := in.view(t, "")
 		p, err := v.Person("hr/"+about, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -272,20 +180,20 @@ func TestTheWordsOfADecisionAreMasked(t *testing.T) {
 // TestTheReviewerSeesWhomTheReviewAsksAbout, and an owner the questions of the system.
 func TestTheReviewerSeesWhomTheReviewAsksAbout(t *testing.T) {
 	in := newInstallation(t, "")
-	in.apply()
-	if err := in.db.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.StartReview(t.Context(), "lib", "behov", identity.PersonActor(in.person("reviewer").ID), in.now, []store.ReviewItem{
-			{Person: in.person("staff").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}, {Person: in.person("secret").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}})
+	in.Apply()
+	if err := in.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.StartReview(t.Context(), "lib", "behov", identity.PersonActor(in.Person("reviewer").ID), in.Time, []store.ReviewItem{
+			{Person: in.Person("staff").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}, {Person: in.Person("secret").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for viewer, want := range map[string]int{"": 2, "auditor": 2, "reviewer": 2, "owner": 2, "manager": 2, "staff": 1, "stranger": 0} {
-		items, err := in.view(viewer).ReviewItems(false)
+		items, err := in.view(t, viewer).ReviewItems(false)
 		if err != nil || len(items) != want {
 			t.Errorf("%q: %d items, %v", viewer, len(items), err)
 		}
-		in.checkMasked(viewer, "secret", items)
+		checkMasked(t, viewer, "secret", items)
 	}
 }
 
@@ -293,17 +201,17 @@ func TestTheReviewerSeesWhomTheReviewAsksAbout(t *testing.T) {
 // the hold.
 func TestGrantStates(t *testing.T) {
 	in := newInstallation(t, "")
-	by := rights.Subject{Person: in.person("administrator").ID}
-	g := &governance.Governance{DB: in.db, Config: in.c, Now: in.clock}
+	by := rights.Subject{Person: in.Person("administrator").ID}
+	g := &governance.Governance{DB: in.DB, Config: in.Config, Now: in.Clock}
 	check := func(what string, entitlement string, state access.GrantState, english, swedish string) access.Grant {
 		t.Helper()
 		var got access.Grant
 		for l, text := range map[wording.Language]string{wording.English: english, wording.Swedish: swedish} {
-			v, err := (&access.Answers{DB: in.db, Config: in.c, Now: in.clock}).For(t.Context(), access.Viewer{Language: l})
+			v, err := (&access.Answers{DB: in.DB, Config: in.Config, Now: in.Clock}).For(t.Context(), access.Viewer{Language: l})
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := v.Grants("hr/staff", in.e)
+			p, err := v.Grants("hr/staff", in.Engine)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -317,12 +225,12 @@ func TestGrantStates(t *testing.T) {
 	}
 	stuck := func(op connectors.Op, state store.StepState, tries int) {
 		t.Helper()
-		body, err := json.Marshal(plan.Step{Target: "one", Person: in.person("staff").ID, Op: op, Entitlement: "lib:library", Destructive: op == connectors.RemoveMember, Reason: reason.Of(reason.Ready{})})
+		body, err := json.Marshal(plan.Step{Target: "one", Person: in.Person("staff").ID, Op: op, Entitlement: "lib:library", Destructive: op == connectors.RemoveMember, Reason: reason.Of(reason.Ready{})})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := in.db.Write(t.Context(), func(tx *store.Tx) error {
-			return tx.PutFailingStep(t.Context(), store.FailingStep{Key: audit.StepKey("step-" + string(op)), Target: "one", Person: in.person("staff").ID, Body: string(body), Tries: tries, Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "insufficient access"}), State: state}, time.Time{})
+		if err := in.DB.Write(t.Context(), func(tx *store.Tx) error {
+			return tx.PutFailingStep(t.Context(), store.FailingStep{Key: audit.StepKey("step-" + string(op)), Target: "one", Person: in.Person("staff").ID, Body: string(body), Tries: tries, Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "insufficient access"}), State: state}, time.Time{})
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -330,15 +238,15 @@ func TestGrantStates(t *testing.T) {
 	check("before the first run", "lib:library", access.GetsNext, "gets at the next apply", "får vid nästa körning")
 	raise := func(op connectors.Op) audit.HoldDigest {
 		t.Helper()
-		step := plan.Step{Target: "one", Person: in.person("staff").ID, Op: op, Entitlement: "lib:library", Destructive: op == connectors.RemoveMember, Reason: reason.Of(reason.Ready{})}
+		step := plan.Step{Target: "one", Person: in.Person("staff").ID, Op: op, Entitlement: "lib:library", Destructive: op == connectors.RemoveMember, Reason: reason.Of(reason.Ready{})}
 		body, err := json.Marshal(step)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := store.Hold{Digest: audit.HoldDigest("c0ffee" + string(op)), Kind: store.PlanHold, Subject: "one", Why: reason.Of(reason.Ready{})}
 		held := []store.HoldStep{{Key: step.Key(), Person: step.Person, Body: string(body)}}
-		if err := in.db.Write(t.Context(), func(tx *store.Tx) error {
-			return tx.RaiseHold(t.Context(), h, held, identity.System, in.now)
+		if err := in.DB.Write(t.Context(), func(tx *store.Tx) error {
+			return tx.RaiseHold(t.Context(), h, held, identity.System, in.Time)
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -355,7 +263,7 @@ func TestGrantStates(t *testing.T) {
 		t.Errorf("the hold: %+v", got)
 	}
 	for viewer, want := range map[string]int{"": 1, "operator": 1, "auditor": 1, "staff": 0, "manager": 0, "owner": 0} {
-		if holds, rejected, err := in.view(viewer).Holds(true); err != nil || len(holds) != want || rejected != 0 {
+		if holds, rejected, err := in.view(t, viewer).Holds(true); err != nil || len(holds) != want || rejected != 0 {
 			t.Errorf("%q sees %d holds, %d rejected, %v", viewer, len(holds), rejected, err)
 		}
 	}
@@ -363,8 +271,8 @@ func TestGrantStates(t *testing.T) {
 	check("rejected", "lib:library", access.GrantHeld, "was rejected, in hold c0ffee", "avvisades, i spärr c0ffee")
 	decide(hold, store.Release)
 	check("released", "lib:library", access.GetsNext, "gets at the next apply", "får vid nästa körning")
-	if err := in.db.Write(t.Context(), func(tx *store.Tx) error { // as a later version may write it
-		return tx.RaiseHold(t.Context(), store.Hold{Digest: "later", Kind: store.PlanHold, Subject: "one", Why: reason.Of(reason.Ready{})}, []store.HoldStep{{Key: "later", Person: in.person("staff").ID, Body: `{"reason":7}`}}, identity.System, in.now)
+	if err := in.DB.Write(t.Context(), func(tx *store.Tx) error { // as a later version may write it
+		return tx.RaiseHold(t.Context(), store.Hold{Digest: "later", Kind: store.PlanHold, Subject: "one", Why: reason.Of(reason.Ready{})}, []store.HoldStep{{Key: "later", Person: in.Person("staff").ID, Body: `{"reason":7}`}}, identity.System, in.Time)
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -377,16 +285,16 @@ func TestGrantStates(t *testing.T) {
 	if got.Step == nil || got.Step.Key != "step-add-member" || got.Step.Tries != 8 || got.Step.State != store.Parked || got.Step.Last.Code() != "answer" {
 		t.Errorf("the stuck step: %+v", got.Step)
 	}
-	in.apply()
+	in.Apply()
 	check("applied", "lib:library", access.Has, "has", "har")
-	in.imports("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\nstaff,E1,Anna,Staff,office,,,manager,2020-01-01,,no\n")
+	in.Import("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\nstaff,E1,Anna,Staff,office,,,manager,2020-01-01,,no\n")
 	check("needed no more", "lib:library", access.Unexplained, "no rule, request or decision gives it", "ingen regel, begäran eller beslut ger den")
 	hold = raise(connectors.RemoveMember)
 	check("held in the target", "lib:library", access.Unexplained, "the step that revokes it waits for a decision", "steget som återkallar den väntar på beslut")
 	decide(hold, store.Release)
 	stuck(connectors.RemoveMember, store.Parked, 8)
 	check("and not taken", "lib:library", access.Unexplained, "revoking it failed 8 times and is parked", "återkallandet misslyckades 8 gånger")
-	if _, err := g.Suspend(t.Context(), in.person("staff"), false, by, "r"); err != nil {
+	if _, err := g.Suspend(t.Context(), in.Person("staff"), false, by, "r"); err != nil {
 		t.Fatal(err)
 	}
 	check("suspended", "base:staff", access.Suspended, "may not use it", "får inte använda den")
@@ -395,11 +303,11 @@ func TestGrantStates(t *testing.T) {
 // TestExplainNamesNearRules: why not, and of a masked person no value of the employment.
 func TestExplainNamesNearRules(t *testing.T) {
 	in := newInstallation(t, "")
-	x, err := in.view("").Explain("hr/stranger", "lib:library", nil)
+	x, err := in.view(t, "").Explain("hr/stranger", "lib:library", nil)
 	if err != nil || x.Grant.State != access.HasNot || len(x.NearRules) != 1 || x.NearRules[0].Parts[0].Satisfied || x.NearRules[0].Employment.Key != "E-stranger" {
 		t.Errorf("%+v, %v", x, err)
 	}
-	x, err = in.view("").Explain("hr/secret", "lib:library", nil)
+	x, err = in.view(t, "").Explain("hr/secret", "lib:library", nil)
 	if err != nil || x.Grant.State != access.GetsNext || len(x.NearRules) != 1 || len(x.NearRules[0].Parts) != 0 || x.Login != "" || x.Employments[0].Unit != "" {
 		t.Errorf("%+v, %v", x, err)
 	}
@@ -409,12 +317,12 @@ func TestExplainNamesNearRules(t *testing.T) {
 // them are not there.
 func TestManagers(t *testing.T) {
 	in := newInstallation(t, "")
-	in.imports("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\n" +
+	in.Import("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\n" +
 		"a,EA,A,A,office,,,gone,2020-01-01,,no\nb,EB,B,B,office,,,777,2020-01-01,,no\nc,EC,C,C,office,,,777,2020-01-01,2020-12-31,no\n")
 	key := func(k string) access.Key { return access.Key{Source: "hr", Key: k} }
 	for all, want := range map[bool][]access.Manager{true: {{Key: key("777"), State: access.ManagerUnknown, People: 1}, {Key: key("gone"), State: access.ManagerLeft, People: 1}, {Key: key("manager"), State: access.ManagerWorks, People: 2}},
 		false: {{Key: key("777"), State: access.ManagerUnknown, People: 1}, {Key: key("gone"), State: access.ManagerLeft, People: 1}}} {
-		managers, err := in.view("").Managers(all)
+		managers, err := in.view(t, "").Managers(all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -433,16 +341,16 @@ func TestManagers(t *testing.T) {
 // TestChanges: what began and ended in a period.
 func TestChanges(t *testing.T) {
 	in := newInstallation(t, "")
-	in.apply()
-	began := in.now
-	in.now = in.now.AddDate(0, 0, 7)
-	in.imports("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\nstaff,E1,Anna,Staff,office,,,manager,2020-01-01,,no\n")
-	in.apply()
-	first, err := in.view("").Changes(access.Period{From: began.Add(-time.Hour), To: began.Add(time.Hour)})
+	in.Apply()
+	began := in.Time
+	in.Time = in.Time.AddDate(0, 0, 7)
+	in.Import("person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\nstaff,E1,Anna,Staff,office,,,manager,2020-01-01,,no\n")
+	in.Apply()
+	first, err := in.view(t, "").Changes(access.Period{From: began.Add(-time.Hour), To: began.Add(time.Hour)})
 	if err != nil || len(first) < 20 || slices.ContainsFunc(first, func(c access.Change) bool { return !c.Began }) {
 		t.Errorf("%d changes, %v", len(first), err)
 	}
-	later, err := in.view("").Changes(access.Period{From: in.now.Add(-time.Hour)})
+	later, err := in.view(t, "").Changes(access.Period{From: in.Time.Add(-time.Hour)})
 	if err != nil || len(later) != 1 || later[0].Began || later[0].Access.Entitlement != "lib:library" || later[0].Access.Person.Keys[0].Key != "staff" || later[0].Access.Ended.Text == "" {
 		t.Errorf("%+v, %v", later, err)
 	}
@@ -467,14 +375,14 @@ func (c *counting) PeopleByID(ctx context.Context, ids []identity.PersonID) ([]i
 // TestNoListReadsOneByOne: the people of a list are read at once.
 func TestNoListReadsOneByOne(t *testing.T) {
 	in := newInstallation(t, "")
-	in.apply()
+	in.Apply()
 	for _, viewer := range []string{"", "manager", "auditor"} {
 		subject := rights.Subject{}
 		if viewer != "" {
-			subject.Person = in.person(viewer).ID
+			subject.Person = in.Person(viewer).ID
 		}
-		db := &counting{Database: in.db}
-		v, err := (&access.Answers{DB: db, Config: in.c, Now: in.clock}).For(t.Context(), access.Viewer{Subject: subject})
+		db := &counting{Database: in.DB}
+		v, err := (&access.Answers{DB: db, Config: in.Config, Now: in.Clock}).For(t.Context(), access.Viewer{Subject: subject})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 
 // Database is what the answers read. *store.DB implements it.
 type Database interface {
-	subjectReader
+	SubjectReader
 	namesReader
 	peopleReader
 	accountReader
@@ -24,8 +24,8 @@ type Database interface {
 	targetReader
 }
 
-// subjectReader reads a person, what is decided about them, and who else they are.
-type subjectReader interface {
+// SubjectReader reads a person, what is decided about them, and who else they are.
+type SubjectReader interface {
 	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
 	PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error)
 	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)

@@ -15,7 +15,7 @@ import (
 )
 
 // KnownSubject returns what rights needs to know of a person who decides or asks.
-func KnownSubject(ctx context.Context, db subjectReader, c *config.Config, day identity.Date, by rights.Subject) (rights.Known, error) {
+func KnownSubject(ctx context.Context, db SubjectReader, c *config.Config, day identity.Date, by rights.Subject) (rights.Known, error) {
 	k := rights.Known{Subject: by}
 	p, err := db.Person(ctx, by.Person)
 	if err != nil {
@@ -32,7 +32,7 @@ func KnownSubject(ctx context.Context, db subjectReader, c *config.Config, day i
 	// While a record is held it is not decided which person it is.
 	k.Works = (status.Stage.State == identity.Working || status.Stage.State == identity.OnLeave) && len(held) == 0
 	k.Suspended = !status.Facts.Suspended.IsZero()
-	k.Member = memberNames(c, status.Person, day)
+	k.Member = append(memberNames(c, status.Person, day), by.GroupNames()...)
 	return k, nil
 }
 

@@ -80,7 +80,7 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 		}
 	}
 	for _, line := range given {
-		if strings.Contains(line.Member, "/") && !strings.HasPrefix(line.Member, rights.UnitPrefix) && !strings.HasPrefix(line.Member, rights.JobPrefix) {
+		if _, record := line.Record(); record {
 			refs[line.Member] = place{file: line.File, line: line.LineNumber}
 		}
 	}

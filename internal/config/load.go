@@ -87,6 +87,8 @@ type fileYAML struct {
 	Targets map[string]targetYAML `yaml:"targets"`
 	// Alerts is who is told by mail or webhook when something waits for a person.
 	Alerts alertsYAML `yaml:"alerts"`
+	// SignIn is how people sign in, by OpenID Connect. Without it no one can.
+	SignIn *signInYAML `yaml:"sign_in"`
 }
 
 type limitYAML struct {
@@ -287,6 +289,7 @@ func (l *loader) load() *Config {
 	l.noMFATarget = f.MFA.Target == ""
 	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)
+	c.SignIn = l.signIn(doc, f.SignIn, c)
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
 	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })

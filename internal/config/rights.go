@@ -103,12 +103,12 @@ func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.R
 		l.problems = append(l.problems, diagnostic.Problem{File: line.File, Line: line.LineNumber, Text: text})
 	}
 	for _, line := range own {
-		source, _, record := strings.Cut(line.Member, "/")
+		source, record := line.Record()
 		unit, isUnit := strings.CutPrefix(line.Member, rights.UnitPrefix)
 		switch {
 		case isUnit && units != nil && units.Len() > 0 && !units.Has(unit):
 			report(line, "there is no unit "+unit)
-		case !isUnit && record && !strings.HasPrefix(line.Member, rights.JobPrefix):
+		case record:
 			if _, ok := c.Sources[source]; !ok {
 				report(line, "there is no HR source "+source+": a person is SOURCE/KEY, as "+c.First+"/1001")
 			}

@@ -46,7 +46,7 @@ func (g *Governance) CreateToken(ctx context.Context, name, source string, until
 		d.Authority, d.Reason = "the first token", "for "+name
 	}
 	now := g.Now()
-	if token, t, err = store.NewToken(name, source, now, until); err != nil {
+	if token, t, err = store.NewToken(store.Token{Name: name, Source: source}, now, until); err != nil {
 		return "", t, err
 	}
 	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Make, store.TokenSubject(t.ID)

@@ -377,6 +377,16 @@ var kindTable = []struct {
 	{"revoke-on-hold", RevokeOnHold{}},
 	{"preview-of-past", PreviewOfPast{}},
 	{"merge-of-two", MergeOfTwo{}},
+	{"sign-in-stronger", SignInStronger{}},
+	{"sign-in-again", SignInAgain{}},
+	{"sign-in-not-configured", SignInNotConfigured{}},
+	{"sign-in-provider-down", SignInProviderDown{}},
+	{"sign-in-unknown", SignInUnknown{}},
+	{"sign-in-declined", SignInDeclined{}},
+	{"sign-in-not-proved", SignInNotProved{}},
+	{"sign-in-no-person", SignInNoPerson{}},
+	{"sign-in-not-working", SignInNotWorking{}},
+	{"sign-in-link-used", SignInLinkUsed{}},
 }
 
 var types, codes = index()

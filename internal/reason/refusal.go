@@ -248,3 +248,15 @@ type PreviewOfPast struct {
 // MergeOfTwo says that two people who both work here have different names and different
 // national identity numbers: they are two people.
 type MergeOfTwo struct{ kind }
+
+// SignInStronger says that an action requires a sign-in with more than one factor.
+type SignInStronger struct {
+	kind
+	Action string `json:"action"`
+}
+
+// SignInAgain says that an action requires a sign-in just now, with more than one factor.
+type SignInAgain struct {
+	kind
+	Action string `json:"action"`
+}

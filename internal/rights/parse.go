@@ -22,7 +22,7 @@ type Line struct {
 	Deny   bool
 	Why    string
 	// Member is, on grouping lines, who has the role: SOURCE/KEY, unit:ID,
-	// job:CODE or another role.
+	// job:CODE, group:NAME or another role.
 	Member     string
 	File       string
 	LineNumber int
@@ -47,6 +47,8 @@ func (l Line) effect() string {
 const (
 	UnitPrefix = "unit:"
 	JobPrefix  = "job:"
+	// GroupPrefix is that of groups of the identity provider at which people sign in.
+	GroupPrefix = "group:"
 )
 
 var roleName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
@@ -129,7 +131,7 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		l.Why = orRole(l.Why, l.Role)
 		return l, 0, nil
 	}
-	return l, 0, errors.New("a line is \"p, role, action, allow or deny, why\" or \"g, SOURCE/KEY (or unit:ID, job:CODE, a role), role\"")
+	return l, 0, errors.New("a line is \"p, role, action, allow or deny, why\" or \"g, SOURCE/KEY (or unit:ID, job:CODE, group:NAME, a role), role\"")
 }
 
 func orRole(why string, role Role) string {
@@ -139,11 +141,26 @@ func orRole(why string, role Role) string {
 	return why
 }
 
+// Record returns the record of the person whom a grouping line gives a role; false when it
+// gives it to a group of people.
+func (l Line) Record() (source string, is bool) {
+	for _, prefix := range []string{UnitPrefix, JobPrefix, GroupPrefix} {
+		if strings.HasPrefix(l.Member, prefix) {
+			return "", false
+		}
+	}
+	source, _, is = strings.Cut(l.Member, "/")
+	return source, is
+}
+
 func checkMember(member string) error {
 	if rest, ok := strings.CutPrefix(member, UnitPrefix); ok && rest != "" {
 		return nil
 	}
 	if rest, ok := strings.CutPrefix(member, JobPrefix); ok && rest != "" {
+		return nil
+	}
+	if rest, ok := strings.CutPrefix(member, GroupPrefix); ok && rest != "" {
 		return nil
 	}
 	source, key, ok := strings.Cut(member, "/")
@@ -155,7 +172,7 @@ func checkMember(member string) error {
 	case !ok && strings.Trim(member, "0123456789") == "":
 		return fmt.Errorf("%q has no source: write SOURCE/KEY, such as hr/%s", member, member)
 	}
-	return fmt.Errorf("%q cannot have a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, or another role", member)
+	return fmt.Errorf("%q cannot have a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, group:NAME of those who sign in, or another role", member)
 }
 
 // unknownRoles returns warnings about lines with roles that no person has.

@@ -107,12 +107,32 @@ const (
 	// OperatingSystem: the operating system's user is mapped to the person
 	// (operators in behov.yaml).
 	OperatingSystem How = "operating-system"
+	// SignedIn at the organisation's identity provider, in a browser or with behov login.
+	SignedIn How = "signed-in"
+	// ByToken that the person made.
+	ByToken How = "token"
 )
 
 // Subject is a person who decides, as identified by the caller.
 type Subject struct {
 	Person identity.PersonID
 	How    How
+	// Assurance is how surely, of a person who signed in or shows a token.
+	Assurance Assurance
+	// Groups are those that the identity provider says the person is in, separated by
+	// line feeds: rights.csv may give them roles.
+	Groups string
+}
+
+// GroupNames returns the names of the groups, as rights.csv has them.
+func (s Subject) GroupNames() []string {
+	var names []string
+	for group := range strings.SplitSeq(s.Groups, "\n") {
+		if group != "" {
+			names = append(names, GroupPrefix+group)
+		}
+	}
+	return names
 }
 
 // Known is a subject with their data.
@@ -121,7 +141,7 @@ type Known struct {
 	Works, Suspended bool
 	// Member lists the names by which the person may have roles: the person's
 	// records as SOURCE/KEY, unit:ID of the units in which they work and all
-	// above, job:CODE.
+	// above, job:CODE, group:NAME.
 	Member []string
 }
 
@@ -232,6 +252,9 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	roles, err := r.RolesOf(s.Member)
 	if err != nil {
 		return "", err
+	}
+	if need := Requires(a); s.How.remote() && s.Assurance < need {
+		return "", &AssuranceError{Action: a, Requires: need}
 	}
 	allowed, line, err := r.enforcer.EnforceEx(&request{Known: s, roles: roles}, string(a), &o)
 	if err != nil {

@@ -908,7 +908,7 @@ func FuzzFilter(f *testing.F) {
 
 // makeToken creates a token by a decision.
 func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
-	token, t, err := store.NewToken(name, source, now, until)
+	token, t, err := store.NewToken(store.Token{Name: name, Source: source}, now, until)
 	if err != nil {
 		return "", t, err
 	}

@@ -482,7 +482,7 @@ func TestResources(t *testing.T) {
 
 // makeToken makes a token as a decision does.
 func makeToken(ctx context.Context, db *store.DB, name, source string, now, until time.Time) (string, store.Token, error) {
-	token, t, err := store.NewToken(name, source, now, until)
+	token, t, err := store.NewToken(store.Token{Name: name, Source: source}, now, until)
 	if err != nil {
 		return "", t, err
 	}

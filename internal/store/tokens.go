@@ -9,19 +9,30 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 )
 
-// Token lets a client push to an HR source. The token itself is stored nowhere.
+// Token lets a client push to an HR source, or call the API as a person. The token itself
+// is stored nowhere.
 type Token struct {
-	ID        string `db:"id" json:"id"`
-	Name      string `db:"name" json:"name"` // who has it, for people
-	Source    string `db:"source" json:"source"`
+	ID     string `db:"id" json:"id"`
+	Name   string `db:"name" json:"name"` // who has it, for people
+	Source string `db:"source" json:"source"`
+	// Owner is the person as whom the API is called; empty for a source's token.
+	Owner identity.PersonID `db:"owner" json:"owner,omitempty"`
+	// Scopes are what it may be used for, and Systems of which systems, each separated by
+	// spaces; no systems are all.
+	Scopes    string `db:"scopes" json:"scopes,omitempty"`
+	Systems   string `db:"systems" json:"systems,omitempty"`
+	Factors   string `db:"factors" json:"-"` // ManyFactors when the owner signed in so to make it
 	Hash      []byte `db:"hash" json:"-"`
 	MadeUS    int64  `db:"made_us" json:"-"`
 	UsedUS    int64  `db:"used_us" json:"-"`
@@ -41,6 +52,12 @@ func (t Token) Revoked() time.Time { return instant(t.RevokedUS) }
 // Expires is when it stops working, UTC; zero for never, as of tokens made before
 // tokens expired.
 func (t Token) Expires() time.Time { return instant(t.ExpiresUS) }
+
+// ManyFactors says of a token that its owner had signed in with more than one factor.
+const ManyFactors = "many"
+
+// Has reports whether the token may be used for something.
+func (t Token) Has(scope string) bool { return slices.Contains(strings.Fields(t.Scopes), scope) }
 
 // Valid reports whether the token is accepted at an instant.
 func (t Token) Valid(at time.Time) bool { return t.refusal(at) == "" }
@@ -65,24 +82,25 @@ const (
 	TokenExpired TokenRefusal = "expired"
 )
 
-// NewToken makes a token that works until expires, and returns it, this once. It has
-// 256 random bits, so that a plain hash of it is stored.
-func NewToken(name, source string, now, expires time.Time) (token string, t Token, err error) {
+// NewToken makes a token that works until expires, for what t says, and returns it, this
+// once. It has 256 random bits, so that a plain hash of it is stored.
+func NewToken(t Token, now, expires time.Time) (token string, made Token, err error) {
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
 		return "", t, fmt.Errorf("make a token: %w", err)
 	}
 	token = "behov_" + base64.RawURLEncoding.EncodeToString(raw)
 	sum := sha256.Sum256([]byte(token))
-	t = Token{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Source: source, Hash: sum[:], MadeUS: micros(now), ExpiresUS: micros(expires)}
+	t.ID, t.Hash, t.MadeUS, t.ExpiresUS = uuid.Must(uuid.NewV7()).String(), sum[:], micros(now), micros(expires)
 	return token, t, nil
 }
 
 // PutToken records a token, by a decision or, of the first one, by the user of the
 // operating system, who is the decision's maker.
 func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
-	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Until: t.Expires()})})
-	if err := tx.exec(ctx, `INSERT INTO api_token (id, name, source, hash, made_us, expires_us) VALUES ($1, $2, $3, $4, $5, $6)`, t.ID, t.Name, t.Source, t.Hash, t.MadeUS, t.ExpiresUS); err != nil {
+	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Person: t.Owner, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Until: t.Expires()})})
+	if err := tx.exec(ctx, `INSERT INTO api_token (`+columns[Token]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		t.ID, t.Name, t.Source, string(t.Owner), t.Scopes, t.Systems, t.Factors, t.Hash, t.MadeUS, t.UsedUS, t.RevokedUS, t.ExpiresUS); err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}
 	return nil

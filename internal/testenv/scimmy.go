@@ -3,16 +3,11 @@ package testenv
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	_ "embed" // the server's files
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -46,7 +41,7 @@ func SCIMMY(t testing.TB) *SCIMMYServer {
 	t.Helper()
 	node := Need(t, "node", nodeInstall)
 	npm := Need(t, "npm", nodeInstall)
-	dir, err := installSCIMMY(npm)
+	dir, err := npmInstalled(npm, "scimmy", map[string][]byte{"package.json": scimmyPackage, "server.mjs": scimmyServer})
 	if err != nil {
 		Missing(t, "scimmy cannot be installed: %v", err)
 	}
@@ -100,68 +95,4 @@ func (s *SCIMMYServer) start(node, dir string) (*process, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// installSCIMMY returns a directory with the server and its packages. Concurrent
-// test binaries wait for the first to install them; an existing directory is
-// complete, as it gets its name last.
-func installSCIMMY(npm string) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache directory: %w", err)
-	}
-	parent := filepath.Join(cache, "behov-testenv", "scimmy")
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(append(append([]byte{}, scimmyPackage...), scimmyServer...))
-	dir := filepath.Join(parent, hex.EncodeToString(sum[:8]))
-	lock := dir + ".lock"
-	for {
-		if _, err := os.Stat(dir); err == nil {
-			return dir, nil
-		}
-		f, err := os.OpenFile(lock, os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
-			defer func() { _ = os.Remove(lock) }()
-			if err := f.Close(); err != nil {
-				return "", err
-			}
-			return dir, npmInstall(npm, parent, dir)
-		}
-		if !errors.Is(err, fs.ErrExist) {
-			return "", err
-		}
-		// A holder of the lock that takes longer than an install was killed.
-		if info, err := os.Stat(lock); err == nil && time.Since(info.ModTime()) > npmLimit {
-			_ = os.Remove(lock)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-const npmLimit = 3 * time.Minute
-
-func npmInstall(npm, parent, dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil // installed by another process meanwhile
-	}
-	temp, err := os.MkdirTemp(parent, "install-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(temp) }()
-	for name, content := range map[string][]byte{"package.json": scimmyPackage, "server.mjs": scimmyServer} {
-		if err := os.WriteFile(filepath.Join(temp, name), content, 0o600); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), npmLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock")
-	cmd.Dir = temp
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm install: %w\n%s", err, out)
-	}
-	return os.Rename(temp, dir)
 }

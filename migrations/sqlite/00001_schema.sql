@@ -147,17 +147,44 @@ CREATE TABLE hr_position (
     moved_us BIGINT NOT NULL
 );
 
--- Tokens by which a source pushes. expires_us is 0 for one that never expires.
+-- Tokens: of a source, which pushes people by it, or of a person, who calls the API by it.
+-- scopes says what it may be used for, systems of which systems; both are empty for a
+-- source's, and systems for all. factors is "many" when the person signed in so to make it.
+-- expires_us is 0 for one that never expires.
 CREATE TABLE api_token (
     id         TEXT PRIMARY KEY,
     name       TEXT NOT NULL,
     source     TEXT NOT NULL,
+    owner      TEXT NOT NULL DEFAULT '',
+    scopes     TEXT NOT NULL DEFAULT '',
+    systems    TEXT NOT NULL DEFAULT '',
+    factors    TEXT NOT NULL DEFAULT '',
     hash       BLOB NOT NULL UNIQUE,
     made_us    BIGINT NOT NULL,
     used_us    BIGINT NOT NULL DEFAULT 0,
     expires_us BIGINT NOT NULL DEFAULT 0,
     revoked_us BIGINT NOT NULL DEFAULT 0
 );
+CREATE INDEX api_token_owner ON api_token (owner) WHERE owner <> '';
+
+-- Who is signed in. The hashes are of what the browser shows, and, keyed, of what the
+-- identity provider calls the person and the session there. data is JSON without personal
+-- values.
+CREATE TABLE session (
+    token_hash    BLOB PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    person_id     TEXT NOT NULL,
+    subject_hash  BLOB,
+    provider_hash BLOB,
+    data          TEXT NOT NULL,
+    began_us      BIGINT NOT NULL,
+    used_us       BIGINT NOT NULL,
+    expires_us    BIGINT NOT NULL
+);
+CREATE INDEX session_expires ON session (expires_us);
+CREATE INDEX session_person ON session (person_id);
+CREATE INDEX session_provider ON session (provider_hash) WHERE provider_hash IS NOT NULL;
+CREATE INDEX session_subject ON session (subject_hash) WHERE subject_hash IS NOT NULL;
 
 -- What was pushed to a source over SCIM. key is what the source called the person by at
 -- first; the hashes are those of userName, which one resource has, and of externalId.
@@ -504,6 +531,7 @@ DROP TABLE review_item;
 DROP TABLE review_campaign;
 DROP TABLE decision;
 DROP TABLE scim_resource;
+DROP TABLE session;
 DROP TABLE api_token;
 DROP TABLE hr_position;
 DROP TABLE hr_event;

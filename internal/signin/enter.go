@@ -1,0 +1,184 @@
+package signin
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
+)
+
+// enter begins the session of a person who showed who they are, when they work here.
+func (s *SignIn) enter(w http.ResponseWriter, r *http.Request, b begun, to string) {
+	if b.Person == "" {
+		s.refuse(w, r, http.StatusForbidden, reason.SignInNoPerson{}, nil)
+		return
+	}
+	known, err := access.KnownSubject(r.Context(), s.db, s.config, identity.DateOf(s.now(), s.config.Zone), b.Subject)
+	switch {
+	case errors.Is(err, store.ErrNoPerson):
+		s.refuse(w, r, http.StatusForbidden, reason.SignInNoPerson{}, nil)
+		return
+	case err != nil:
+		s.fail(w, err)
+		return
+	case !known.Works || known.Suspended:
+		s.refuse(w, r, http.StatusForbidden, reason.SignInNotWorking{}, nil)
+		return
+	}
+	if err := s.start(w, r, b); err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.log.Info("signed in", "person", b.Person, "how", b.How, "factors", b.factors)
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// signOut ends the session, here and at the identity provider.
+func (s *SignIn) signOut(w http.ResponseWriter, r *http.Request) {
+	if err := s.end(w, r); err != nil {
+		s.fail(w, err)
+		return
+	}
+	to := "/"
+	if s.provider != nil {
+		if m, err := s.provider.discover(); err == nil {
+			if there := s.provider.signedOut(m); there != "" {
+				to = there
+			}
+		}
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// maxLogoutToken is how long a logout token may be.
+const maxLogoutToken = 16 << 10
+
+// backChannel ends the sessions that the identity provider says have ended (OpenID Connect
+// Back-Channel Logout 1.0).
+func (s *SignIn) backChannel(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if s.provider == nil {
+		http.NotFound(w, r)
+		return
+	}
+	m, err := s.provider.discover()
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxLogoutToken)
+	token, err := s.provider.verifier(m).VerifyLogout(r.Context(), r.PostFormValue("logout_token"))
+	if err != nil {
+		s.log.Warn("a logout token is refused", "error", err)
+		http.Error(w, `{"error":"invalid_request"}`, http.StatusBadRequest)
+		return
+	}
+	subject, err1 := s.db.HashProvider("subject", token.Subject)
+	session, err2 := s.db.HashProvider("session", token.SessionID)
+	if err := errors.Join(err1, err2); err != nil {
+		s.fail(w, err)
+		return
+	}
+	if err := s.db.EndProviderSessions(r.Context(), subject, session); err != nil {
+		s.fail(w, err)
+	}
+}
+
+// local lets one person in by a link that was printed on the terminal.
+type local struct {
+	mu      sync.Mutex
+	person  identity.PersonID
+	code    string // empty when it was used
+	expires time.Time
+}
+
+const localLasts = 15 * time.Minute
+
+// LocalLink makes a link that lets a person in once, from this machine alone: for the demo
+// and the first start, when there is no identity provider yet. origin is where browsers
+// reach behov. What the person decides is a claim of whoever reads the terminal.
+func (s *SignIn) LocalLink(person identity.PersonID, origin string) string {
+	s.local = &local{person: person, code: rand.Text(), expires: s.now().Add(localLasts)}
+	return origin + localPath + "?code=" + url.QueryEscape(s.local.code)
+}
+
+func (s *SignIn) localLink(w http.ResponseWriter, r *http.Request) {
+	if s.local == nil || !fromHere(r) || !s.local.use(r.URL.Query().Get("code"), s.now()) {
+		s.refuse(w, r, http.StatusForbidden, reason.SignInLinkUsed{}, nil)
+		return
+	}
+	s.enter(w, r, begun{Subject: rights.Subject{Person: s.local.person, How: rights.Claimed}, at: s.now()}, "/")
+}
+
+func (l *local) use(code string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ok := l.code != "" && subtle.ConstantTimeCompare([]byte(code), []byte(l.code)) == 1 && now.Before(l.expires)
+	if ok {
+		l.code = ""
+	}
+	return ok
+}
+
+// fromHere reports whether a request comes from this machine, and not through a proxy on
+// it.
+func fromHere(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback() && r.Header.Get("Forwarded") == "" && r.Header.Get("X-Forwarded-For") == ""
+}
+
+// Language returns the language that a client prefers.
+func Language(r *http.Request) wording.Language {
+	tags := make([]language.Tag, len(wording.Languages))
+	for i, l := range wording.Languages {
+		tags[i] = language.Make(string(l))
+	}
+	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+	if err != nil {
+		return wording.English
+	}
+	_, i, confidence := language.NewMatcher(tags).Match(wanted...)
+	if confidence == language.No {
+		return wording.English
+	}
+	return wording.Languages[i]
+}
+
+// refuse says in the person's language why they are not let in; the log has the cause.
+func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, status int, why reason.Kind, cause error) {
+	s.log.Warn("a sign-in was refused", "reason", reason.CodeOf(why), "cause", cause)
+	printer, err := wording.New(wording.Reader{Language: Language(r)})
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept-Language")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, printer.Reason(reason.Of(why)))
+}
+
+func (s *SignIn) fail(w http.ResponseWriter, err error) {
+	s.log.Error("signing in failed", "error", err)
+	http.Error(w, "Internal server error.", http.StatusInternalServerError)
+}

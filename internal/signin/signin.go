@@ -1,0 +1,181 @@
+// Package signin knows who is at the other end of a request: a person who signed in at
+// the organisation's identity provider by OpenID Connect, or who shows a token. It begins,
+// renews, lists and ends sessions.
+//
+// It must never decide what the person may do, which is package rights; never take an
+// address or a name for who somebody is; and never keep what lets a person in where it can
+// be read.
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// Database is what signing in reads and keeps. *store.DB implements it.
+type Database interface {
+	access.SubjectReader
+	sessionDatabase
+	sealer
+	PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error)
+	AccountsByNativeID(ctx context.Context, target string, native []string) (map[identity.PersonID]string, error)
+	CheckToken(ctx context.Context, token string, now time.Time) (store.Token, store.TokenRefusal, error)
+}
+
+// SignIn lets people in.
+type SignIn struct {
+	db       Database
+	config   *config.Config
+	now      func() time.Time
+	log      *slog.Logger
+	sessions *scs.SessionManager
+	provider *provider // nil when people cannot sign in
+	local    *local    // nil but for the demo and the first start
+}
+
+// New returns the door of an installation. It asks the identity provider nothing yet.
+func New(db Database, c *config.Config, now func() time.Time, log *slog.Logger) (*SignIn, error) {
+	s := &SignIn{db: db, config: c, now: now, log: log, sessions: newSessions(db, c.SignIn, now)}
+	if !c.SignIn.Configured() {
+		return s, nil
+	}
+	secret, err := config.Resolve(c.Dir, c.SignIn.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("sign_in.secret: %w", err)
+	}
+	s.provider = &provider{config: c.SignIn, secret: secret, now: now}
+	return s, nil
+}
+
+// Paths are those at which Handler answers.
+const (
+	// Path is where a sign-in begins. With ?return=/PATH the person comes back there; with
+	// ?fresh or ?stronger they are asked to sign in again, or with more than one factor.
+	Path         = "/sign-in"
+	callbackPath = Path + "/callback"
+	// BackChannelPath is where the identity provider says that a session has ended.
+	BackChannelPath = Path + "/logged-out"
+	localPath       = Path + "/local"
+	// OutPath is where a person signs out, by POST.
+	OutPath = "/sign-out"
+)
+
+// Handler answers browsers and the identity provider.
+func (s *SignIn) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+Path, s.begin)
+	mux.HandleFunc("GET "+callbackPath, s.callback)
+	mux.HandleFunc("POST "+BackChannelPath, s.backChannel)
+	mux.HandleFunc("GET "+localPath, s.localLink)
+	mux.HandleFunc("POST "+OutPath, s.signOut)
+	return mux
+}
+
+// Caller is who makes a request.
+type Caller struct {
+	Subject rights.Subject
+	// Session is the ID of the session; empty for a token.
+	Session string
+	// Token is the one that is shown; zero for a session.
+	Token store.Token
+}
+
+// ErrNotSignedIn is returned for a request with which no one is known who works here: no
+// session and no token, or one that has ended, or whose person has.
+var ErrNotSignedIn = errors.New("not signed in")
+
+// Caller returns who makes a request, or ErrNotSignedIn. A person who does not work here any
+// more, or is suspended, loses every session.
+func (s *SignIn) Caller(r *http.Request) (Caller, error) {
+	c, err := s.caller(r)
+	if err != nil {
+		return Caller{}, err
+	}
+	known, err := access.KnownSubject(r.Context(), s.db, s.config, identity.DateOf(s.now(), s.config.Zone), c.Subject)
+	if errors.Is(err, store.ErrNoPerson) { // erased
+		return Caller{}, ErrNotSignedIn
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	if !known.Works || known.Suspended {
+		if err := s.db.EndSessionsOf(r.Context(), c.Subject.Person); err != nil {
+			return Caller{}, err
+		}
+		return Caller{}, ErrNotSignedIn
+	}
+	return c, nil
+}
+
+func (s *SignIn) caller(r *http.Request) (Caller, error) {
+	header := r.Header.Values("Authorization")
+	if len(header) == 0 {
+		return s.session(r)
+	}
+	scheme, token, ok := strings.Cut(header[0], " ")
+	if len(header) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
+		return Caller{}, ErrNotSignedIn
+	}
+	t, refusal, err := s.db.CheckToken(r.Context(), token, s.now())
+	if err != nil {
+		return Caller{}, err
+	}
+	if refusal != "" || t.Owner == "" {
+		return Caller{}, ErrNotSignedIn
+	}
+	return Caller{Subject: rights.Subject{Person: t.Owner, How: rights.ByToken, Assurance: assuranceOf(t.Factors, t.Created(), s.now(), s.config.SignIn.Fresh)}, Token: t}, nil
+}
+
+// assuranceOf is how surely it is the person who signed in with so many factors at an
+// instant.
+func assuranceOf(factors string, at, now time.Time, fresh time.Duration) rights.Assurance {
+	switch {
+	case factors != store.ManyFactors:
+		return rights.SingleFactor
+	case now.Sub(at) < fresh:
+		return rights.Fresh
+	}
+	return rights.MultiFactor
+}
+
+// personOf returns the person whom a claim names.
+func (s *SignIn) personOf(ctx context.Context, value string) (identity.PersonID, error) {
+	by := s.config.SignIn.Person
+	if by.Target == "" {
+		p, known, err := s.db.PersonByKey(ctx, identity.SourceKey{Source: by.Source, Key: value})
+		if err != nil || !known {
+			return "", err
+		}
+		return p.ID, nil
+	}
+	owners, err := s.db.AccountsByNativeID(ctx, by.Target, []string{value})
+	if err != nil || len(owners) != 1 { // two people's account is nobody's proof
+		return "", err
+	}
+	for person := range owners {
+		return person, nil
+	}
+	return "", nil
+}
+
+// returnPath returns where a person goes after a sign-in: a path of behov's own, and "/" for
+// anything that a browser could take for another address.
+func returnPath(wanted string) string {
+	if !strings.HasPrefix(wanted, "/") || strings.HasPrefix(wanted, "//") || strings.ContainsFunc(wanted, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
+		return "/"
+	}
+	return wanted
+}
