@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/wording"
 )
 
@@ -21,23 +18,9 @@ func (a *app) importsCommand() *cobra.Command {
 		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			all, err := i.db.Imports(ctx, source, most)
+			entries, err := a.view(ctx, i).Imports(source, most)
 			if err != nil {
 				return err
-			}
-			v := a.view(ctx, i)
-			entries := make([]importEntryJSON, len(all))
-			for k, x := range all {
-				entries[k] = importEntryJSON{x.ID, x.Source, x.FileHash, x.Status, x.Rows, x.BadRows, x.Events, v.ActorOf(x.Actor), x.At(), instant(x.ExportedAt()), []diagnostic.Problem{}}
-				if x.Problems == "" {
-					continue
-				}
-				if err := json.Unmarshal([]byte(x.Problems), &entries[k].Problems); err != nil {
-					return fmt.Errorf("problems of import %s: %w", x.ID, err)
-				}
-			}
-			for k := range entries {
-				entries[k].Problems = withSentences(entries[k].Problems)
 			}
 			if a.json {
 				return a.printJSON(itemsOf(entries))

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/wording"
@@ -14,7 +15,7 @@ import (
 // printImport prints what an import did, with the values that are wrong when
 // show says so.
 func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) (err error) {
-	said, words := importOf(v, r), printerFor(wording.Reader{Place: wording.Shell, Zone: v.Config.Zone})
+	said, words := api.ImportOf(v, r), printerFor(wording.Reader{Place: wording.Shell, Zone: v.Config.Zone})
 	if a.json {
 		if err := a.printJSON(said); err != nil {
 			return err

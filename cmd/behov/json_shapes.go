@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -34,9 +35,9 @@ var shapes = []shape{
 	{"hold release", holdDecisionJSON{}},
 	{"hold reject", holdDecisionJSON{}},
 	{"hold show", holdShowJSON{}},
-	{"hr import", importJSON{}},
-	{"hr imports", list[importEntryJSON]{}},
-	{"hr pull", list[importJSON]{}},
+	{"hr import", api.Import{}},
+	{"hr imports", list[access.ImportEntry]{}},
+	{"hr pull", list[api.Import]{}},
 	{"init", initJSON{}},
 	{"mfa pass", passJSON{}},
 	{"mfa withdraw", withdrawJSON{}},

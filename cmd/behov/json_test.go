@@ -496,7 +496,7 @@ func displayType(of reflect.Type) string {
 		b.WriteRune(r)
 	}
 	words := strings.ToLower(b.String())
-	if at := filepath.Base(of.PkgPath()); at != "behov" && at != "main" && at != "access" {
+	if at := filepath.Base(of.PkgPath()); at != "behov" && at != "main" && at != "access" && at != "api" {
 		words = at + " " + words
 	}
 	return words

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 )
@@ -65,9 +66,9 @@ func (a *app) pull(ctx context.Context, i *installation, sources []config.Source
 		reports = append(reports, of...)
 	}
 	if a.json {
-		said := []importJSON{}
+		said := []api.Import{}
 		for _, r := range reports {
-			said = append(said, importOf(v, r))
+			said = append(said, api.ImportOf(v, r))
 		}
 		errs = append(errs, a.printJSON(itemsOf(said)))
 	}

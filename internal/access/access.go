@@ -15,6 +15,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
@@ -63,13 +64,15 @@ type View struct {
 	words     *wording.Printer
 	people    map[identity.PersonID]identity.Person
 	sees      map[identity.PersonID]visibility
+	related   []identity.PersonID // what relations returned
+	stages    map[identity.Stage]reason.Reason
 	decisions map[int64]store.Decision
 }
 
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, sees: map[identity.PersonID]visibility{},
-		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}}
+		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, stages: map[identity.Stage]reason.Reason{}}
 	reader := wording.Reader{Language: viewer.Language, Place: viewer.Place, Zone: a.Config.Zone, Person: v.Name, Decision: v.decisionText}
 	if reader.Language == "" {
 		reader.Language = wording.English

@@ -62,7 +62,7 @@ func TestWhoSeesWhom(t *testing.T) {
 		all := slices.Contains(everyone, viewer)
 		for about, want := range map[string]bool{"stranger": all || viewer == "stranger", "staff": all || viewer == "manager" || viewer == "staff", "secret": all || viewer == "manager"} {
 			v := in.view(t, viewer)
-			p, err := v.Person("hr/"+about, nil)
+			p, err := v.Person(string(in.Person(about).ID), nil)
 			var refused *rights.RefusedError
 			if want != (err == nil) || !want && !errors.As(err, &refused) {
 				t.Errorf("%q about %s: %v", viewer, about, err)
@@ -167,7 +167,7 @@ func TestTheWordsOfADecisionAreMasked(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := in.view(t, "")
-		p, err := v.Person("hr/"+about, nil)
+		p, err := v.Person(string(in.Person(about).ID), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,6 +46,9 @@ type namesReader interface {
 type peopleReader interface {
 	FindPerson(ctx context.Context, ref, first string) (identity.Person, error)
 	People(ctx context.Context) iter.Seq2[identity.Person, error]
+	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
+	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
+	SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
 	Duplicates(ctx context.Context) ([]store.Duplicate, error)
 }
@@ -68,6 +71,8 @@ type heldReader interface {
 type trailReader interface {
 	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)
 	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)
+	Imports(ctx context.Context, source string, most int) ([]store.Import, error)
+	RecordsPage(ctx context.Context, q store.RecordQuery) ([]audit.Record, error)
 	EntitlementEverHeld(ctx context.Context, entitlement string) (bool, error)
 	HasAuditRecords(ctx context.Context, person identity.PersonID) (bool, error)
 }

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/behov/behov/internal/desired"
@@ -138,7 +139,21 @@ func (v *View) Find(ref string) (identity.Person, error) {
 	if v.sees[p.ID] == hidden {
 		return identity.Person{}, v.Config.Rights.Refuse(rights.SeePerson)
 	}
+	if v.viewer.Subject.Person != "" && v.sees[p.ID] == masked && !v.named(p, ref) {
+		return identity.Person{}, fmt.Errorf("%w (%q)", store.ErrNoPerson, ref)
+	}
 	return p, nil
+}
+
+// named reports whether a reference to a masked person is one that the viewer is shown: who
+// is found by a login or an address is known by it.
+func (v *View) named(p identity.Person, ref string) bool {
+	if string(p.ID) == ref {
+		return true
+	}
+	return slices.ContainsFunc(p.Keys, func(k identity.Record) bool {
+		return shows(masked, k.SourceKey) && (k.String() == ref || k.Source == v.Config.First && k.Key == ref)
+	})
 }
 
 // FindInTrail returns the ID of the person whom a reference names. An erased person is
@@ -340,47 +355,17 @@ type PersonState struct {
 // see, and how many of them are in each state.
 func (v *View) People(state identity.State) ([]PersonState, map[identity.State]int, error) {
 	all, counts := []PersonState{}, map[identity.State]int{}
-	day := v.Today()
-	stages := map[identity.Stage]reason.Reason{} // most people have one of a few
-	because := func(s identity.Stage) reason.Reason {
-		r, made := stages[s]
-		if !made {
-			r = reason.OfStage(s)
-			stages[s] = r
-		}
-		return r
-	}
 	var page []identity.Person
 	add := func() error {
-		statuses, err := reconcile.PersonStatuses(v.ctx, v.DB, v.Config, page, day)
-		if err != nil {
-			return err
-		}
-		var suspended []reason.Reason
-		first := len(all)
-		for i, s := range statuses {
-			if err := v.Add(page[i]); err != nil {
-				return err
-			}
-			if v.sees[page[i].ID] == hidden {
-				continue
-			}
+		states, err := v.states(page)
+		page = page[:0]
+		for _, s := range states {
 			counts[s.Stage.State]++
 			if state == "" || state == s.Stage.State {
-				all = append(all, PersonState{Person: v.Ref(page[i].ID), Stage: Stage{State: s.Stage.State, Since: s.Stage.Since, Next: s.Stage.Next, Because: Reason{Reason: because(s.Stage)}},
-					Suspended: Reason{Reason: s.Facts.Suspended}})
-				suspended = append(suspended, s.Facts.Suspended)
+				all = append(all, s)
 			}
 		}
-		page = page[:0]
-		if err := v.Load(nil, suspended...); err != nil {
-			return err
-		}
-		for i := range all[first:] {
-			p := &all[first+i]
-			p.Stage.Because.Text, p.Suspended.Text = v.Text(p.Stage.Because.Reason), v.Text(p.Suspended.Reason)
-		}
-		return nil
+		return err
 	}
 	const size = 1000
 	for p, err := range v.DB.People(v.ctx) {

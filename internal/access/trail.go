@@ -58,17 +58,12 @@ func (v *View) whoHad(entitlement string, p *Period) ([]Access, error) {
 	if err != nil {
 		return nil, err
 	}
-	of, known := v.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(entitlement))
-	if len(intervals) == 0 && entitlement != audit.Account && !known {
-		ever, err := v.DB.EntitlementEverHeld(v.ctx, entitlement)
-		if err != nil {
+	if len(intervals) == 0 {
+		if err := v.checkEntitlement(entitlement); err != nil {
 			return nil, err
 		}
-		if !ever {
-			return nil, &reason.Refusal{Reason: reason.Of(reason.EntitlementNeverGiven{Entitlement: entitlement})}
-		}
 	}
-	if known {
+	if of, known := v.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(entitlement)); known {
 		var people []identity.PersonID
 		for _, i := range intervals {
 			people = append(people, i.Person)
@@ -198,11 +193,16 @@ func (v *View) Changes(p Period) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	within := func(t time.Time) bool { return !t.IsZero() && !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To)) }
 	access, err := v.access(intervals, false)
 	if err != nil {
 		return nil, err
 	}
+	return changesIn(p, access), nil
+}
+
+// changesIn returns what began and ended during a period, in order of time.
+func changesIn(p Period, access []Access) []Change {
+	within := func(t time.Time) bool { return !t.IsZero() && !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To)) }
 	changes := []Change{}
 	for _, a := range access {
 		if within(a.Since) {
@@ -213,5 +213,5 @@ func (v *View) Changes(p Period) ([]Change, error) {
 		}
 	}
 	slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
-	return changes, nil
+	return changes
 }

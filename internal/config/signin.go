@@ -107,7 +107,7 @@ var weakClaims = []string{"email", "mail", "preferred_username", "upn", "unique_
 // are configured.
 func (l *loader) signIn(doc *document, y *signInYAML, c *Config) SignIn {
 	if y == nil {
-		return SignIn{}
+		return SignIn{Fresh: defaultFresh, Idle: defaultIdle, Lasts: defaultLasts}
 	}
 	const at = "$.sign_in"
 	s := SignIn{Issuer: y.Issuer, Client: y.Client, Secret: y.Secret, Scopes: y.Scopes, Groups: y.Groups, ACR: y.MFA.ACR, AMR: y.MFA.AMR,

@@ -95,15 +95,14 @@ func (g *Governance) decideOn(ctx context.Context, p identity.Person, action rig
 // The second stays as a person without employments, whose accounts end like a leaver's.
 // Split undoes it.
 func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
 	switch {
+	case err != nil:
+		return store.Decision{}, err
 	case into.ID == from.ID:
 		return store.Decision{}, onePerson()
 	case into.MergedInto != "" || from.MergedInto != "":
 		return store.Decision{}, alreadyMerged()
-	}
-	d, err := g.authorize(ctx, by, rights.Merge, rights.Object{About: []identity.PersonID{into.ID, from.ID}}, reason)
-	if err != nil {
-		return store.Decision{}, err
 	}
 	if err := g.checkRecordRights(keysOf(from)...); err != nil {
 		return store.Decision{}, err

@@ -73,6 +73,8 @@ func onePerson() error { return refuse(reason.OnePerson{}) }
 
 func alreadyMerged() error { return refuse(reason.AlreadyMerged{}) }
 
+func tokenByToken() error { return refuse(reason.TokenByToken{}) }
+
 func mergeOfTwo() error { return refuse(reason.MergeOfTwo{}) }
 
 func onlyRecord() error { return refuse(reason.OnlyRecord{}) }

@@ -2,9 +2,12 @@ package governance
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -57,13 +60,60 @@ func (g *Governance) CreateToken(ctx context.Context, name, source string, until
 	return token, t, nil
 }
 
-// RevokeToken ends a token for good.
+// RevokeToken ends a token for good. A person ends their own without being asked.
 func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subject, reason string) error {
-	d, err := g.authorize(ctx, by, rights.RevokeToken, rights.Object{}, reason)
+	own, err := g.ownsToken(ctx, id, by)
 	if err != nil {
 		return err
+	}
+	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("their own, %s", by.How), Reason: identity.CleanText(reason)}
+	if !own {
+		if d, err = g.authorize(ctx, by, rights.RevokeToken, rights.Object{}, reason); err != nil {
+			return err
+		}
 	}
 	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Revoke, store.TokenSubject(id)
 	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.RevokeToken(ctx, id, d, g.Now()) })
 	return err
+}
+
+func (g *Governance) ownsToken(ctx context.Context, id string, by rights.Subject) (bool, error) {
+	tokens, err := g.DB.Tokens(ctx)
+	return by.Person != "" && slices.ContainsFunc(tokens, func(t store.Token) bool { return t.ID == id && t.Owner == by.Person }), err
+}
+
+// OwnToken says what a person's own token is for.
+type OwnToken struct {
+	Name            string
+	Scopes, Systems []string // no systems are all
+	Expires         time.Time
+}
+
+// longestOwnToken is how long a person's own token may work.
+const longestOwnToken = 366 * 24 * time.Hour
+
+// CreateOwnToken makes a token as which a program calls the API as a person, and returns
+// it, this once. Nobody is asked: it may do no more than the person, and ends with them. A
+// person who shows a token makes no other one by it.
+func (g *Governance) CreateOwnToken(ctx context.Context, own OwnToken, by rights.Subject) (token string, t store.Token, err error) {
+	now := g.Now()
+	if !own.Expires.After(now) || own.Expires.After(now.Add(longestOwnToken)) {
+		return "", t, ErrTokenExpiry
+	}
+	if by.How == rights.ByToken {
+		return "", t, tokenByToken()
+	}
+	if token, t, err = store.NewToken(store.Token{Name: identity.CleanText(own.Name), Owner: by.Person, Scopes: strings.Join(own.Scopes, " "), Systems: strings.Join(own.Systems, " "), Factors: factorsOf(by)}, now, own.Expires); err != nil {
+		return "", t, err
+	}
+	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("their own, %s", by.How), Reason: "for " + t.Name, Kind: store.TokenDecision, Verdict: store.Make, Subject: store.TokenSubject(t.ID)}
+	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.PutToken(ctx, t, d) })
+	return token, t, err
+}
+
+func factorsOf(by rights.Subject) string {
+	if by.How == rights.SignedIn && by.Assurance >= rights.MultiFactor {
+		return store.ManyFactors
+	}
+	return ""
 }

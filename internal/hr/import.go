@@ -239,7 +239,7 @@ var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
 
 // Refuse records that a delivery was not read, and why.
 func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash string, why error) error {
-	problems, err := json.Marshal([]diagnostic.Problem{*problemOf(name, why)})
+	problems, err := json.Marshal([]diagnostic.Problem{*ProblemOf(name, why)})
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
@@ -252,8 +252,8 @@ func (im *Importer) Refuse(ctx context.Context, source config.Source, name, hash
 	})
 }
 
-// problemOf returns why a delivery was not read, as a problem of it.
-func problemOf(name string, why error) *diagnostic.Problem {
+// ProblemOf returns why a delivery was not read, as a problem of it.
+func ProblemOf(name string, why error) *diagnostic.Problem {
 	var p diagnostic.Problem
 	if errors.As(why, &p) {
 		return &p

@@ -69,7 +69,7 @@ func (im *Importer) refused(ctx context.Context, source config.Source, hash stri
 // refuseOnce is Refuse for content that is read repeatedly; it returns the
 // report.
 func (im *Importer) refuseOnce(ctx context.Context, source config.Source, name, hash string, why error) ([]*Report, error) {
-	report := []*Report{{Source: source.Name, Name: name, Refused: problemOf(name, why)}}
+	report := []*Report{{Source: source.Name, Name: name, Refused: ProblemOf(name, why)}}
 	if again, err := im.refused(ctx, source, hash); err != nil || again {
 		return report, err
 	}
@@ -82,13 +82,13 @@ func (im *Importer) importFile(ctx context.Context, source config.Source, name s
 	hash := HashOf(content)
 	export, err := Read(filepath.Base(name), content, source, im.Config.Attributes, im.Config.Rules.Units, im.Today())
 	if err != nil {
-		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: problemOf(filepath.Base(name), err)}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: ProblemOf(filepath.Base(name), err)}, im.Refuse(ctx, source, filepath.Base(name), hash, err)
 	}
 	made, warning := ExportedAt(name, info.ModTime(), im.Now(), im.Config.Zone)
 	report, err := im.Deliver(ctx, Delivery{Source: source, Name: filepath.Base(name), Hash: hash, ExportedAt: made, ExportTimeWarning: warning, Export: export})
 	var old *OutdatedExportError
 	if errors.As(err, &old) {
-		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: problemOf(filepath.Base(name), old)}, nil
+		return &Report{Source: source.Name, Name: filepath.Base(name), Refused: ProblemOf(filepath.Base(name), old)}, nil
 	}
 	return report, err
 }

@@ -387,6 +387,15 @@ var kindTable = []struct {
 	{"sign-in-no-person", SignInNoPerson{}},
 	{"sign-in-not-working", SignInNotWorking{}},
 	{"sign-in-link-used", SignInLinkUsed{}},
+	{"token-by-token", TokenByToken{}},
+	{"target-not-here", TargetNotHere{}},
+	{"no-such-account", NoSuchAccount{}},
+	{"account-ignored", AccountIgnored{}},
+	{"account-anchored", AccountAnchored{}},
+	{"account-of-another", AccountOfAnother{}},
+	{"passes-unknown", PassesUnknown{}},
+	{"no-mfa-target", NoMFATarget{}},
+	{"target-configured-still", TargetConfiguredStill{}},
 }
 
 var types, codes = index()

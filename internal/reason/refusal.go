@@ -260,3 +260,52 @@ type SignInAgain struct {
 	kind
 	Action string `json:"action"`
 }
+
+// TokenByToken says that a token makes no other token.
+type TokenByToken struct{ kind }
+
+// TargetNotHere says that a target is not in the configuration, or cannot be reached.
+type TargetNotHere struct {
+	kind
+	Target string `json:"target"`
+}
+
+// NoSuchAccount says that a target has no account with an ID.
+type NoSuchAccount struct {
+	kind
+	Target  string `json:"target"`
+	Account string `json:"account"`
+}
+
+// AccountIgnored says that an account belongs to no person on purpose.
+type AccountIgnored struct {
+	kind
+	Target string `json:"target"`
+}
+
+// AccountAnchored says that an account says that it is another person's.
+type AccountAnchored struct {
+	kind
+	Anchor string `json:"anchor"`
+}
+
+// AccountOfAnother says that an account is another person's.
+type AccountOfAnother struct {
+	kind
+	Owner identity.PersonID `json:"owner"`
+}
+
+// PassesUnknown says that the target that knows MFA has no temporary access passes.
+type PassesUnknown struct {
+	kind
+	Target string `json:"target"`
+}
+
+// NoMFATarget says that no target tells who is enrolled for MFA.
+type NoMFATarget struct{ kind }
+
+// TargetConfiguredStill says that a target is in use, and cannot be forgotten.
+type TargetConfiguredStill struct {
+	kind
+	Target string `json:"target"`
+}

@@ -20,7 +20,7 @@ func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accou
 	t, ok := e.Config.Target(target)
 	connector := e.Targets[target]
 	if !ok || connector == nil {
-		return false, fmt.Errorf("target %s is not connected", target)
+		return false, &reason.Refusal{Reason: reason.Of(reason.TargetNotHere{Target: target})}
 	}
 	observed := plan.NewObserved()
 	completeness, err := connector.Snapshot(ctx, observed)
@@ -31,11 +31,11 @@ func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accou
 	account, ok := observed.ByID(accountID)
 	switch {
 	case !ok:
-		return false, fmt.Errorf("there is no account with the ID %q in target %s", accountID, target)
+		return false, &reason.Refusal{Reason: reason.Of(reason.NoSuchAccount{Target: target, Account: accountID})}
 	case plan.Ignored(t.Ignore, account.Name):
-		return false, fmt.Errorf("the account is under targets.%s.ignore in behov.yaml, so that no one's access depends on it: take it out there first", target)
+		return false, &reason.Refusal{Reason: reason.Of(reason.AccountIgnored{Target: target})}
 	case account.Anchor != "" && account.Anchor != string(p.ID):
-		return false, fmt.Errorf("the account says that it belongs to %q: empty its anchor attribute first", account.Anchor)
+		return false, &reason.Refusal{Reason: reason.Of(reason.AccountAnchored{Anchor: account.Anchor})}
 	}
 	bound, err := e.DB.Accounts(ctx, target, store.Everyone())
 	if err != nil {
@@ -48,7 +48,7 @@ func (e *Engine) CheckBind(ctx context.Context, p identity.Person, target, accou
 func otherThan(bound map[identity.PersonID]string, person identity.PersonID, accountID string) error {
 	for owner, id := range bound {
 		if id == accountID && owner != person {
-			return fmt.Errorf("the account is person %s's", owner)
+			return &reason.Refusal{Reason: reason.Of(reason.AccountOfAnother{Owner: owner})}
 		}
 	}
 	return nil

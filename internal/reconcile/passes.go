@@ -105,7 +105,7 @@ func (e *Engine) passes(ctx context.Context, p identity.Person) (config.Target, 
 		}
 		issuer, ok := e.Targets[t.Name].(connectors.PassIssuer)
 		if !ok {
-			return t, nil, none, fmt.Errorf("target %s says who is enrolled for MFA, and its kind has no temporary access passes", t.Name)
+			return t, nil, none, &reason.Refusal{Reason: reason.Of(reason.PassesUnknown{Target: t.Name})}
 		}
 		id, err := e.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
@@ -116,5 +116,5 @@ func (e *Engine) passes(ctx context.Context, p identity.Person) (config.Target, 
 		}
 		return t, issuer, connectors.AccountRef{ID: id, Anchor: string(p.ID), Name: p.Login}, nil
 	}
-	return config.Target{}, nil, none, errors.New("no target says who is enrolled for MFA: name one under mfa.target")
+	return config.Target{}, nil, none, &reason.Refusal{Reason: reason.Of(reason.NoMFATarget{})}
 }

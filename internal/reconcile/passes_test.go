@@ -97,7 +97,7 @@ func TestPasses(t *testing.T) {
 		t.Errorf("a pass that cannot be recorded: %v, %v", err, w.valid)
 	}
 	h.e.Targets["one"] = h.one
-	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(err.Error(), "has no temporary access passes") {
+	if _, err := g.IssuePass(t.Context(), h.e, anna, time.Hour, h.decider(), "x"); err == nil || !strings.Contains(testenv.ErrorText(err), "has no temporary access passes") {
 		t.Errorf("a target without passes: %v", err)
 	}
 }

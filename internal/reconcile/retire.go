@@ -37,7 +37,7 @@ func UnconfiguredTargets(ctx context.Context, db inventoryReader, c *config.Conf
 // the target itself, and fails with lock.ErrLocked while a run works on the target.
 func (e *Engine) Retire(ctx context.Context, target string, d store.Decision) (store.Decision, error) {
 	if _, ok := e.Config.Target(target); ok {
-		return d, fmt.Errorf("target %s is in the configuration: take it out first, of every process's", target)
+		return d, &reason.Refusal{Reason: reason.Of(reason.TargetConfiguredStill{Target: target})}
 	}
 	running, err := e.lockTargets(ctx, []string{target})
 	if err != nil {

@@ -253,14 +253,14 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	if err != nil {
 		return "", err
 	}
-	if need := Requires(a); s.How.remote() && s.Assurance < need {
-		return "", &AssuranceError{Action: a, Requires: need}
-	}
 	allowed, line, err := r.enforcer.EnforceEx(&request{Known: s, roles: roles}, string(a), &o)
 	if err != nil {
 		return "", fmt.Errorf("casbin: %w", err)
 	}
+	need := Requires(a)
 	switch {
+	case allowed && s.How.remote() && s.Assurance < need:
+		return "", &AssuranceError{Action: a, Requires: need}
 	case allowed && len(line) > 0:
 		return Role(line[0]), nil
 	case allowed: // Casbin returns the line that allows it

@@ -247,6 +247,62 @@ func records(ctx context.Context, q queryer, of PersonSet) iter.Seq2[audit.Recor
 	}
 }
 
+// RecordQuery selects records of the trail.
+type RecordQuery struct {
+	Person identity.PersonID // empty for all
+	// From and To are when they were recorded: From included, To not; zero for no limit.
+	From, To time.Time
+	After    int64 // the number of the record before
+	Most     int
+}
+
+// inOrder is by how many records the order of their numbers and that of their instants may
+// differ: writers take the instant before they take the number.
+const inOrder = 1000
+
+// RecordsPage returns at most so many records, in the trail's order. It looks only at those
+// of the time.
+func (db *DB) RecordsPage(ctx context.Context, q RecordQuery) ([]audit.Record, error) {
+	args := []any{q.After, q.Most}
+	query := `SELECT ` + columns[recordRow]("") + ` FROM audit_record WHERE idx > $1`
+	bound := func(t time.Time, condition, at string) error {
+		var near int64
+		if err := db.read.GetContext(ctx, &near, `SELECT COALESCE((SELECT idx FROM audit_record WHERE at_us >= $1 ORDER BY at_us LIMIT 1), (SELECT audit_idx FROM head))`, micros(t)); err != nil {
+			return fmt.Errorf("read the audit trail: %w", err)
+		}
+		slack := int64(inOrder)
+		if at == "at_us >=" {
+			slack = -slack
+		}
+		args = append(args, near+slack, micros(t))
+		query += fmt.Sprintf(" AND "+condition+" $%d AND "+at+" $%d", len(args)-1, len(args))
+		return nil
+	}
+	if !q.From.IsZero() {
+		if err := bound(q.From, "idx >=", "at_us >="); err != nil {
+			return nil, err
+		}
+	}
+	if !q.To.IsZero() {
+		if err := bound(q.To, "idx <=", "at_us <"); err != nil {
+			return nil, err
+		}
+	}
+	if q.Person != "" {
+		args = append(args, string(q.Person))
+		query += fmt.Sprintf(" AND person_id = $%d", len(args))
+	}
+	var rows []recordRow
+	if err := db.read.SelectContext(ctx, &rows, query+` ORDER BY idx LIMIT $2`, args...); err != nil {
+		return nil, fmt.Errorf("read the audit trail: %w", err)
+	}
+	all := make([]audit.Record, len(rows))
+	for i, r := range rows {
+		all[i] = r.record()
+	}
+	return all, nil
+}
+
 // Record returns one record of the trail.
 func (db *DB) Record(ctx context.Context, index int64) (audit.Record, error) {
 	var r recordRow
@@ -297,6 +353,17 @@ type IntervalQuery struct {
 	Changed bool
 	// Open selects those that have not ended.
 	Open bool
+	// After and Most select, of one entitlement or one person, at most so many after an
+	// interval, sorted by person and beginning; no Most is all.
+	After IntervalKey
+	Most  int
+}
+
+// IntervalKey is where an interval stands in the order of person and beginning.
+type IntervalKey struct {
+	Person  identity.PersonID
+	SinceUS int64
+	Record  int64 // with which it began
 }
 
 // At makes the query select what held at an instant.
@@ -346,6 +413,11 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	if q.Open {
 		query += " AND until_us IS NULL"
 	}
+	if q.Most > 0 {
+		n := len(args) + 1
+		args = append(args, string(q.After.Person), q.After.SinceUS, q.After.Record, q.Most)
+		query += fmt.Sprintf(" AND (person_id, since_us, since_record) > ($%d, $%d, $%d) ORDER BY person_id, since_us, since_record LIMIT $%d", n, n+1, n+2, n+3)
+	}
 	rows, err := queryer.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read access intervals: %w", err)
@@ -363,7 +435,9 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		i.UnseenSince, i.UnseenRecord = instant(unseen.Int64), unseenRecord.Int64
 		all = append(all, i)
 	}
-	audit.SortIntervals(all)
+	if q.Most == 0 {
+		audit.SortIntervals(all)
+	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read access intervals: %w", err)
 	}

@@ -121,7 +121,9 @@ func TestEveryTableIsCopied(t *testing.T) {
 			t.Fatal(err)
 		}
 		slices.Sort(there)
-		copied := store.CopiedTables()
+		// A session that has ended would be back with an old copy; requests and tasks are of
+		// the hour.
+		copied := append(store.CopiedTables(), "session", "idempotent_request", "task")
 		slices.Sort(copied)
 		if !slices.Equal(there, copied) {
 			t.Errorf("the schema has %v, and copied are %v", there, copied)

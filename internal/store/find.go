@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -42,6 +43,22 @@ func (db *DB) FindPerson(ctx context.Context, ref, first string) (identity.Perso
 	return identity.Person{}, fmt.Errorf("%w (%q): give a person_id of %s, SOURCE/person_id, a login, an e-mail address or an ID", ErrNoPerson, ref, first)
 }
 
+// ErrSeveralPeople is returned for a reference that names several people.
+var ErrSeveralPeople = errors.New("several people match that")
+
+// severalPeopleError lists those whom a reference names.
+type severalPeopleError struct {
+	ref        string
+	n          int
+	candidates []string
+}
+
+func (e *severalPeopleError) Error() string {
+	return fmt.Sprintf("%q names %d people: give one of %s", e.ref, e.n, strings.Join(e.candidates, ", "))
+}
+
+func (e *severalPeopleError) Is(target error) bool { return target == ErrSeveralPeople }
+
 // ambiguous lists the people that a reference names, by a record of each.
 func (db *DB) ambiguous(ctx context.Context, ref string, ids []identity.PersonID) error {
 	var candidates []string
@@ -56,5 +73,5 @@ func (db *DB) ambiguous(ctx context.Context, ref string, ids []identity.PersonID
 		}
 		candidates = append(candidates, name)
 	}
-	return fmt.Errorf("%q names %d people: give one of %s", ref, len(ids), strings.Join(candidates, ", "))
+	return &severalPeopleError{ref, len(ids), candidates}
 }

@@ -278,6 +278,13 @@ func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, 
 	if err != nil {
 		return err
 	}
+	var login string
+	if err := tx.tx.GetContext(ctx, &login, `SELECT login FROM person WHERE id = $1`, string(person)); err != nil {
+		return fmt.Errorf("person %s: %w", person, err)
+	}
+	if err := tx.putWords(ctx, person, f.GivenName, f.FamilyName, f.Email, login); err != nil {
+		return err
+	}
 	return tx.exec(ctx, `UPDATE person SET given_name = $2, family_name = $3, email = $4, phone = $5, national_id_sealed = $6, national_id_hash = $7, protected = $8 WHERE id = $1`,
 		string(person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected)
 }

@@ -16,8 +16,8 @@ type projection struct {
 	// version has the last event of each person whose events are not applied yet.
 	version map[identity.PersonID]int64
 
-	people, records, employments []any
-	waiting                      map[identity.SourceKey]bool // the records
+	people, records, words, employments, managers []any
+	waiting                                       map[identity.SourceKey]bool // the records
 }
 
 var (
@@ -39,6 +39,7 @@ func (p *projection) add(ctx context.Context, e identity.Event) error {
 			return err
 		}
 		p.employments = append(p.employments, append(row, string(e.Person), e.Source, e.Key)...)
+		p.managers = append(p.managers, managerValues(e)...)
 	default:
 		if err := p.flush(ctx); err != nil {
 			return err
@@ -78,6 +79,7 @@ func (p *projection) addPerson(ctx context.Context, e identity.Event) error {
 	}
 	p.people = append(p.people, string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, p.version[e.Person])
 	p.records = append(p.records, row...)
+	p.words = append(p.words, wordValues(e.Person, f.GivenName, f.FamilyName, f.Email, e.Login)...)
 	if p.waiting == nil {
 		p.waiting = map[identity.SourceKey]bool{}
 	}
@@ -99,6 +101,9 @@ func (p *projection) change(ctx context.Context, e identity.Event) error {
 		if err != nil {
 			return err
 		}
+		if err := p.tx.putManagers(ctx, e); err != nil {
+			return err
+		}
 		return p.tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = $10 WHERE id = $1`, row...)
 	case identity.EmploymentWithdrawn:
 		return p.tx.exec(ctx, `UPDATE employment SET withdrawn_from = $2, said = NULL WHERE id = $1`, string(e.Employment), string(e.Effective))
@@ -111,7 +116,7 @@ func (p *projection) flush(ctx context.Context) error {
 	for _, of := range []struct {
 		table inserts
 		rows  *[]any
-	}{{personRows, &p.people}, {recordRows, &p.records}, {employmentRows, &p.employments}} {
+	}{{personRows, &p.people}, {recordRows, &p.records}, {wordRows, &p.words}, {employmentRows, &p.employments}, {managerRows, &p.managers}} {
 		if err := p.tx.insert(ctx, of.table, *of.rows); err != nil {
 			return err
 		}

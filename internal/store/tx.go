@@ -38,7 +38,7 @@ type Tx struct {
 // back otherwise. Audit records appended in it are linked into the chain last
 // of all, so that the chain's head is locked for as short as can be.
 func (db *DB) Write(ctx context.Context, f func(*Tx) error) error {
-	err := db.writeOnce(ctx, f)
+	err := db.writeOnce(ctx, besideOf(ctx).with(f))
 	if isDatabaseFault(err) {
 		db.unwritten.Store(&writeFault{time.Now(), err})
 	}

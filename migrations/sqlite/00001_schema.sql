@@ -43,6 +43,15 @@ CREATE TABLE person_source_key (
 CREATE INDEX person_source_key_key ON person_source_key (key);
 CREATE INDEX person_source_key_person ON person_source_key (person_id);
 
+-- What a person is found by while somebody types: the words of the name, the login and
+-- the e-mail address, in small letters.
+CREATE TABLE person_word (
+    word      TEXT NOT NULL,
+    person_id TEXT NOT NULL REFERENCES person (id),
+    PRIMARY KEY (word, person_id)
+);
+CREATE INDEX person_word_person ON person_word (person_id);
+
 -- Each person's key, wrapped with the master key. Deleting the row makes everything sealed
 -- for the person unreadable.
 CREATE TABLE person_key (
@@ -76,6 +85,15 @@ CREATE TABLE employment (
 );
 CREATE INDEX employment_person ON employment (person_id);
 CREATE INDEX employment_sponsor ON employment (sponsor_key);
+
+-- Whom an employment names as manager, at any time: what the source calls them.
+CREATE TABLE employment_manager (
+    source        TEXT NOT NULL,
+    manager_key   TEXT NOT NULL,
+    employment_id TEXT NOT NULL REFERENCES employment (id),
+    PRIMARY KEY (source, manager_key, employment_id)
+);
+CREATE INDEX employment_manager_employment ON employment_manager (employment_id);
 
 -- A login is never given to another person, even after its owner is erased.
 CREATE TABLE login_register (
@@ -185,6 +203,35 @@ CREATE INDEX session_expires ON session (expires_us);
 CREATE INDEX session_person ON session (person_id);
 CREATE INDEX session_provider ON session (provider_hash) WHERE provider_hash IS NOT NULL;
 CREATE INDEX session_subject ON session (subject_hash) WHERE subject_hash IS NOT NULL;
+
+-- Writing requests that had a key of their own, for a day: a second one is answered as the
+-- first was. body is empty until the answer is known.
+CREATE TABLE idempotent_request (
+    key_hash     BLOB PRIMARY KEY,
+    request_hash BLOB NOT NULL,
+    status       INTEGER NOT NULL DEFAULT 0,
+    body         BLOB,
+    at_us        BIGINT NOT NULL
+);
+CREATE INDEX idempotent_request_at ON idempotent_request (at_us);
+
+-- Long work that a client asked for, for an hour after it ended. result is JSON without
+-- personal values.
+CREATE TABLE task (
+    id       TEXT PRIMARY KEY,
+    owner    TEXT NOT NULL,
+    kind     TEXT NOT NULL,
+    state    TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+    stage    TEXT NOT NULL DEFAULT '',
+    done     BIGINT NOT NULL DEFAULT 0,
+    total    BIGINT NOT NULL DEFAULT 0,
+    result   TEXT NOT NULL DEFAULT '',
+    fault    TEXT NOT NULL DEFAULT '',
+    began_us BIGINT NOT NULL,
+    seen_us  BIGINT NOT NULL, -- when its process last said that it goes on
+    ended_us BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX task_ended ON task (ended_us);
 
 -- What was pushed to a source over SCIM. key is what the source called the person by at
 -- first; the hashes are those of userName, which one resource has, and of externalId.
@@ -466,6 +513,7 @@ CREATE TABLE audit_record (
     hash        BLOB NOT NULL
 );
 CREATE INDEX audit_record_person ON audit_record (person_id, idx);
+CREATE INDEX audit_record_at ON audit_record (at_us);
 CREATE TABLE access_interval (
     person_id     TEXT NOT NULL,
     target        TEXT NOT NULL,
@@ -480,7 +528,7 @@ CREATE TABLE access_interval (
     reason        TEXT NOT NULL,
     PRIMARY KEY (person_id, target, entitlement, since_record)
 );
-CREATE INDEX access_interval_entitlement ON access_interval (entitlement, since_us);
+CREATE INDEX access_interval_entitlement ON access_interval (entitlement, person_id, since_us);
 CREATE INDEX access_interval_since ON access_interval (since_us);
 CREATE INDEX access_interval_until ON access_interval (until_us) WHERE until_us IS NOT NULL;
 CREATE UNIQUE INDEX access_interval_open ON access_interval (target, person_id, entitlement) WHERE until_us IS NULL;
@@ -531,6 +579,8 @@ DROP TABLE review_item;
 DROP TABLE review_campaign;
 DROP TABLE decision;
 DROP TABLE scim_resource;
+DROP TABLE task;
+DROP TABLE idempotent_request;
 DROP TABLE session;
 DROP TABLE api_token;
 DROP TABLE hr_position;
@@ -539,8 +589,10 @@ DROP TABLE hr_import;
 DROP TABLE erased_record;
 DROP TABLE held_record;
 DROP TABLE login_register;
+DROP TABLE employment_manager;
 DROP TABLE employment;
 DROP TABLE person_position;
 DROP TABLE person_key;
 DROP TABLE person_source_key;
+DROP TABLE person_word;
 DROP TABLE person;

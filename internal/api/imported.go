@@ -1,18 +1,15 @@
-package main
+package api
 
 import (
-	"time"
-
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
-	"github.com/behov/behov/internal/wording"
 )
 
-// importJSON is what an import did.
-type importJSON struct {
+// Import is what an import did, as the API and the command line say it.
+type Import struct {
 	Source   string                `json:"source"`
 	Name     string                `json:"name"`              // of the file
 	Refused  *diagnostic.Problem   `json:"refused,omitempty"` // why nothing of it was read
@@ -37,23 +34,8 @@ type importJSON struct {
 	StartsHeld  []access.Hold `json:"starts_held"`
 }
 
-// importEntryJSON is an import that was recorded.
-type importEntryJSON struct {
-	ID       string               `json:"id"`
-	Source   string               `json:"source"`
-	FileHash string               `json:"file_hash"` // SHA-256, in hexadecimal
-	Status   store.ImportStatus   `json:"status"`
-	Rows     int                  `json:"rows"`
-	BadRows  int                  `json:"bad_rows"`
-	Events   int                  `json:"events"`
-	Actor    access.Actor         `json:"actor"`
-	At       time.Time            `json:"at"`
-	Made     *time.Time           `json:"made,omitempty"` // when the source made the file
-	Problems []diagnostic.Problem `json:"problems"`
-}
-
-// importOf returns what an import did, with sentences.
-func importOf(v *access.View, r *hr.Report) importJSON {
+// ImportOf returns what an import did, with sentences.
+func ImportOf(v *access.View, r *hr.Report) Import {
 	held := func(h *store.Hold) *access.Hold {
 		if h == nil {
 			return nil
@@ -61,25 +43,14 @@ func importOf(v *access.View, r *hr.Report) importJSON {
 		shown := v.Hold(store.HoldState{Hold: *h})
 		return &shown
 	}
-	x := importJSON{Source: r.Source, Name: r.Name, Rows: r.Rows, Problems: withSentences(r.Problems), Counts: r.Counts, Events: r.Events,
+	x := Import{Source: r.Source, Name: r.Name, Rows: r.Rows, Problems: v.Problems(r.Problems), Counts: r.Counts, Events: r.Events,
 		Late: r.Late, Joined: r.Joined, LeftOut: r.LeftOut, LeftOutNamed: r.LeftOutNamed, Questions: r.Questions, Warnings: r.Warnings, Postponed: r.Postponed, Erased: r.Erased,
 		EndingsWait: r.EndingsWait, Held: held(r.Held), EndingsHeld: held(r.EndingsHeld), StartsHeld: []access.Hold{}}
 	if r.Refused != nil {
-		x.Refused = &withSentences([]diagnostic.Problem{*r.Refused})[0]
+		x.Refused = &v.Problems([]diagnostic.Problem{*r.Refused})[0]
 	}
 	for i := range r.StartsHeld {
 		x.StartsHeld = append(x.StartsHeld, *held(&r.StartsHeld[i]))
 	}
 	return x
-}
-
-// withSentences returns problems with the sentence of each as its text.
-func withSentences(problems []diagnostic.Problem) []diagnostic.Problem {
-	words, worded := printerFor(wording.Reader{Place: wording.Shell}), append([]diagnostic.Problem{}, problems...)
-	for i, p := range worded {
-		if p.Text == "" {
-			worded[i].Text = words.Reason(p.Reason)
-		}
-	}
-	return worded
 }

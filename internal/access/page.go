@@ -1,0 +1,208 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/store"
+)
+
+// Page is a part of a list: at most Limit items after After, which is the key of the last
+// item of the part before; empty for the first.
+type Page struct {
+	After string
+	Limit int
+}
+
+// scanned is how many people one page looks at, whoever the viewer may see of them.
+const scanned = 2000
+
+// PeoplePage returns a page of the people whom the viewer may see, sorted by ID: those in a
+// state today, or in any when it is empty, and for every word of the search one of whose
+// words begins with it. next is the key after which the next page begins; empty at the end.
+// A page may have fewer than it could and still not be the last. Nobody with a protected
+// identity is found by a search.
+func (v *View) PeoplePage(state identity.State, search string, page Page) (people []PersonState, next string, err error) {
+	people = []PersonState{}
+	after := identity.PersonID(page.After)
+	for looked := 0; looked < scanned; {
+		batch, last, err := v.candidates(search, after, max(page.Limit+1, 100))
+		if err != nil || len(batch) == 0 {
+			return people, "", err
+		}
+		states, err := v.states(batch)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, s := range states {
+			if state != "" && state != s.Stage.State {
+				continue
+			}
+			if len(people) == page.Limit {
+				return people, string(people[len(people)-1].Person.ID), nil
+			}
+			people = append(people, s)
+		}
+		if last {
+			return people, "", nil
+		}
+		looked += len(batch)
+		after = batch[len(batch)-1].ID
+	}
+	return people, string(after), nil
+}
+
+// candidates returns people after an ID, among whom are all whom the viewer may see, and
+// whether there are no more.
+func (v *View) candidates(search string, after identity.PersonID, most int) (people []identity.Person, last bool, err error) {
+	if search == "" && v.everyone {
+		people, err = v.DB.PeopleAfter(v.ctx, after, most)
+		return people, len(people) < most, err
+	}
+	var ids []identity.PersonID
+	if search != "" {
+		if ids, err = v.DB.SearchPeople(v.ctx, search, after, most); err != nil {
+			return nil, false, err
+		}
+		last = len(ids) < most
+	} else {
+		if ids, err = v.relations(); err != nil {
+			return nil, false, err
+		}
+		i, found := slices.BinarySearch(ids, after)
+		if found {
+			i++
+		}
+		last = len(ids)-i <= most
+		ids = ids[i:min(len(ids), i+most)]
+	}
+	if search != "" && !v.everyone {
+		// Whether the viewer owns what they have is not in their employments.
+		if _, err := v.relations(); err != nil {
+			return nil, false, err
+		}
+	}
+	people, err = v.DB.PeopleByID(v.ctx, ids)
+	return people, last, err
+}
+
+// relations returns, sorted, all whom the viewer may have something to do with: themselves,
+// their staff, who has something in a system of theirs, and about whom a review asks them.
+func (v *View) relations() ([]identity.PersonID, error) {
+	if v.related != nil {
+		return v.related, nil
+	}
+	ids := append([]identity.PersonID{v.viewer.Subject.Person}, v.linked...)
+	var keys []string
+	for _, name := range v.known.Member {
+		if key, own := strings.CutPrefix(name, v.Config.First+"/"); own {
+			keys = append(keys, key)
+		}
+	}
+	staff, err := v.DB.PeopleUnder(v.ctx, v.Config.First, keys)
+	if err != nil {
+		return nil, err
+	}
+	ids = append(ids, staff...)
+	for _, e := range v.Config.Rules.Catalogue.Entitlements {
+		s, _ := v.Config.Rules.Catalogue.System(e.System)
+		if !isOwner(s, v.known.Member) {
+			continue
+		}
+		intervals, err := v.DB.Intervals(v.ctx, store.IntervalQuery{Entitlement: string(e.ID), Open: true})
+		if err != nil {
+			return nil, err
+		}
+		holders := make([]identity.PersonID, len(intervals))
+		for i, x := range intervals {
+			holders[i] = x.Person
+		}
+		v.markOwned(s.ID, holders...)
+		ids = append(ids, holders...)
+	}
+	slices.Sort(ids)
+	v.related = slices.Compact(ids)
+	return v.related, nil
+}
+
+// states returns the people of a batch whom the viewer may see, with their states today.
+func (v *View) states(batch []identity.Person) ([]PersonState, error) {
+	statuses, err := reconcile.PersonStatuses(v.ctx, v.DB, v.Config, batch, v.Today())
+	if err != nil {
+		return nil, err
+	}
+	all := []PersonState{}
+	var suspended []reason.Reason
+	for i, s := range statuses {
+		if err := v.Add(batch[i]); err != nil {
+			return nil, err
+		}
+		if v.sees[batch[i].ID] == hidden {
+			continue
+		}
+		why := v.stageReason(s.Stage)
+		all = append(all, PersonState{Person: v.Ref(batch[i].ID), Stage: Stage{State: s.Stage.State, Since: s.Stage.Since, Next: s.Stage.Next, Because: Reason{Reason: why}},
+			Suspended: Reason{Reason: s.Facts.Suspended}})
+		suspended = append(suspended, s.Facts.Suspended)
+	}
+	if err := v.Load(nil, suspended...); err != nil {
+		return nil, err
+	}
+	for i := range all {
+		p := &all[i]
+		p.Stage.Because.Text, p.Suspended.Text = v.Text(p.Stage.Because.Reason), v.Text(p.Suspended.Reason)
+	}
+	return all, nil
+}
+
+// stageReason is reason.OfStage: most people have one of a few.
+func (v *View) stageReason(s identity.Stage) reason.Reason {
+	r, made := v.stages[s]
+	if !made {
+		r = reason.OfStage(s)
+		v.stages[s] = r
+	}
+	return r
+}
+
+// Entitlement is what people can have, as the catalogue says.
+type Entitlement struct {
+	Entitlement policy.EntitlementID `json:"entitlement"`
+	Name        string               `json:"name,omitempty"`
+	System      string               `json:"system"`
+	Target      string               `json:"target"`
+	MFA         bool                 `json:"mfa"` // it waits until the person is enrolled
+}
+
+// System is an application that people have access to.
+type System struct {
+	System       string        `json:"system"`
+	Name         string        `json:"name,omitempty"`
+	Owner        string        `json:"owner,omitempty"` // as the catalogue names them
+	Deputies     []string      `json:"deputies"`
+	Mine         bool          `json:"mine"` // the viewer is the owner or a deputy
+	Entitlements []Entitlement `json:"entitlements"`
+}
+
+// Systems returns the systems of the catalogue, sorted.
+func (v *View) Systems() []System {
+	all := []System{}
+	for _, s := range v.Config.Rules.Catalogue.Systems {
+		x := System{System: s.ID, Name: s.Name, Owner: s.Owner, Deputies: append([]string{}, s.Deputies...), Mine: isOwner(s, v.known.Member), Entitlements: []Entitlement{}}
+		for _, e := range v.Config.Rules.Catalogue.Entitlements {
+			if e.System == s.ID {
+				x.Entitlements = append(x.Entitlements, Entitlement{Entitlement: e.ID, Name: e.Name, System: e.System, Target: e.Target, MFA: e.MFA})
+			}
+		}
+		all = append(all, x)
+	}
+	slices.SortFunc(all, func(a, b System) int { return strings.Compare(a.System, b.System) })
+	return all
+}
+
+// SeesEveryone reports whether the viewer sees everyone, whatever their relation.
+func (v *View) SeesEveryone() bool { return v.everyone }

@@ -1,0 +1,160 @@
+// Package api answers programs over HTTP: people, access and its reasons, plans, holds,
+// reviews and all else that is known, and every decision, below /api/v1, as its OpenAPI
+// document says.
+//
+// It must never decide who may do what, nor work out an answer: it asks access what the
+// caller sees, and governance, hr and reconcile to do what the caller asks, as the command
+// line does. Every route has a rule; there is no way to make one without.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/build"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/signin"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/wording"
+)
+
+// Path is that below which the API answers.
+const Path = "/api/v1"
+
+// Deps is what the API answers with: of one installation, with one configuration.
+type Deps struct {
+	DB       *store.DB
+	Config   *config.Config
+	Engine   *reconcile.Engine
+	Importer *hr.Importer
+	Door     *signin.SignIn
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// api is the API of an installation.
+type api struct {
+	Deps
+	answers *access.Answers
+	huma    huma.API
+	rules   map[string]Rule // by operation
+	tasks   *tasks
+}
+
+// New returns the API's handler, and its OpenAPI document.
+func New(d Deps) (http.Handler, *huma.OpenAPI) {
+	stableProblems()
+	c := huma.DefaultConfig("behov", build.Read().Version)
+	c.Info.Description = description
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = Path+"/openapi", "", ""
+	c.CreateHooks = nil // no $schema in answers
+	c.RejectUnknownQueryParameters = true
+	c.Components.Schemas = newRegistry()
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for."},
+		"session": {Type: "apiKey", In: "cookie", Name: "behov", Description: "The session of a browser (" + signin.Path + ")."},
+	}
+	mux := http.NewServeMux()
+	a := &api{Deps: d, answers: &access.Answers{DB: d.DB, Config: d.Config, Now: d.Now}, rules: map[string]Rule{}, tasks: newTasks()}
+	a.huma = humago.New(mux, c)
+	a.people()
+	a.trail()
+	a.decisions()
+	a.holds()
+	a.steps()
+	a.reviews()
+	a.plans()
+	a.imports()
+	a.administration()
+	a.authzen()
+	mux.HandleFunc("GET "+Path+"/docs", a.docs)
+	mux.HandleFunc("GET "+Path+"/{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, Path+"/docs", http.StatusSeeOther)
+	})
+	mux.HandleFunc(Path+"/", func(w http.ResponseWriter, r *http.Request) {
+		a.write(w, r, newProblem(http.StatusNotFound, "not-found", "there is no such address: "+Path+"/docs lists those that there are"))
+	})
+	mux.HandleFunc("GET "+AuthZENMetadata, a.azMetadata)
+	return a.authenticate(a.idempotent(mux)), a.huma.OpenAPI()
+}
+
+const description = `Who has access to what, when and why, and every decision about it.
+
+People are named by their opaque ID, or by any other reference that the command line
+takes: a person_id of the first HR source, SOURCE/person_id, a login, an e-mail address.
+Reasons are codes with parameters; text is the sentence, in the language of
+Accept-Language (en or sv). Instants are RFC 3339, in UTC; civil dates are dates.
+
+Lists have at most limit items; next, when it is there, is the cursor of the next part.
+A writing request may have an Idempotency-Key: a second one with the same key within a
+day is answered as the first was, and does nothing. With If-Match, the ETag of what was
+read, it is refused when that has changed.
+
+Whom the caller may not see is not found. A masked person has no name, no login, no unit.`
+
+// call is one request of a caller who is known.
+type call struct {
+	context.Context
+	*access.View
+	api    *api
+	caller signin.Caller
+}
+
+type requestKey struct{}
+
+// request is what is known of a request before its route is.
+type request struct {
+	caller   signin.Caller
+	err      error
+	language wording.Language
+	origin   string // the path and query, for coming back after a sign-in
+}
+
+// authenticate finds out who calls, before any route answers, and refuses what another
+// site's page has a browser send.
+func (a *api) authenticate(next http.Handler) http.Handler {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := request{language: signin.Language(r), origin: r.URL.Path}
+		q.caller, q.err = a.Door.Caller(r)
+		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language")
+		w.Header().Set("Cache-Control", "private, no-store")
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
+	})
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.write(w, r, newProblem(http.StatusForbidden, "cross-origin", "a page of another site had the browser send this"))
+	}))
+	return guard.Handler(h)
+}
+
+var once sync.Once
+
+// stableProblems has huma answer with problems of ours.
+func stableProblems() {
+	once.Do(func() {
+		huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+			p := newProblem(status, "invalid", message)
+			if status == http.StatusInternalServerError {
+				p = newProblem(status, "internal", "behov could not do this, and its log says why")
+			}
+			for _, err := range errs {
+				if detailer, ok := err.(huma.ErrorDetailer); ok {
+					d := detailer.ErrorDetail()
+					p.Errors = append(p.Errors, FieldError{Message: d.Message, Location: d.Location})
+				} else if err != nil {
+					p.Errors = append(p.Errors, FieldError{Message: err.Error()})
+				}
+			}
+			return p
+		}
+	})
+}

@@ -1,0 +1,279 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv/office"
+)
+
+// reads are the routes that change nothing, as they are asked about a person.
+func reads(h *house, about string) map[string]string {
+	id := string(h.Person(about).ID)
+	return map[string]string{
+		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
+		"preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-entitlements": "/entitlements",
+		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
+		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "get-status": "/status", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions",
+	}
+}
+
+// write is a request that changes something.
+type write struct {
+	path string
+	body any
+}
+
+// writes are the routes that change something, as they are asked about a person. What they
+// are about is made anew for each.
+func (h *house) writes(id, about string) write {
+	h.t.Helper()
+	person := h.Person(about)
+	why := map[string]any{"reason": "a test"}
+	at := "/people/" + string(person.ID)
+	switch id {
+	case "suspend":
+		return write{at + "/suspension", why}
+	case "hold-legally":
+		return write{at + "/legal-hold", why}
+	case "protect":
+		return write{at + "/protection", why}
+	case "set-main-employment":
+		return write{at + "/main-employment", map[string]any{"reason": "a test", "employment": person.Employments[0].Key.Key}}
+	case "merge":
+		return write{at + "/merge", map[string]any{"reason": "a test", "other": string(h.Person("gone").ID)}}
+	case "keep-apart":
+		return write{at + "/apart", map[string]any{"reason": "a test", "other": string(h.Person("gone").ID)}}
+	case "split":
+		return write{at + "/split", map[string]any{"reason": "a test", "source": "hr", "key": about}}
+	case "readmit":
+		return write{"/readmissions", map[string]any{"reason": "a test", "source": "hr", "key": "9"}}
+	case "propose-erasure":
+		return write{at + "/erasure", why}
+	case "enable-account":
+		return write{at + "/accounts/one/enable", why}
+	case "bind-account":
+		return write{at + "/accounts/one", map[string]any{"reason": "a test", "account_id": "x"}}
+	case "issue-pass":
+		return write{at + "/mfa-pass", map[string]any{"reason": "a test", "minutes": 60}}
+	case "withdraw-pass":
+		return write{at + "/mfa-pass/withdrawal", why}
+	case "release-hold", "reject-hold":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/holds/" + h.held(person.ID) + "/" + verb, why}
+	case "retry-steps", "give-up-steps":
+		return write{"/steps/" + strings.TrimSuffix(id, "-steps"), map[string]any{"reason": "a test", "keys": []string{h.failing(person.ID)}}}
+	case "start-review":
+		return write{"/reviews", map[string]any{"system": "lib"}}
+	case "keep-access", "revoke-access":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/review-items/" + h.question(person.ID) + "/" + verb, why}
+	case "pause-target", "resume-target", "retire-target":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/targets/one/" + verb, why}
+	case "send-hr-events":
+		return write{"/hr/events", map[string]any{"events": []map[string]string{{"person_id": "new", "employment_id": "N1", "given_name": "Ny", "family_name": "Person", "unit": "office", "start_date": "2026-12-01"}}}}
+	case "make-plan":
+		return write{"/plans", map[string]any{}}
+	case "make-token":
+		return write{"/tokens", map[string]any{"name": "mine", "scopes": []string{"people:read"}, "expires": h.Time.AddDate(0, 1, 0)}}
+	}
+	h.t.Fatalf("the test knows no request of %s", id)
+	return write{}
+}
+
+func (h *house) serial() string {
+	h.asked["serial"+fmt.Sprint(len(h.asked))] = true
+	return fmt.Sprintf("%016x", len(h.asked))
+}
+
+func (h *house) held(about identity.PersonID) string {
+	h.t.Helper()
+	hold := store.Hold{Digest: audit.HoldDigest(h.serial()), Kind: store.PlanHold, Subject: "one", Why: reason.Of(reason.Ready{})}
+	step := plan.Step{Target: "one", Person: about, Op: connectors.RemoveMember, Entitlement: "lib:library", Reason: reason.Of(reason.Answer{Text: string(hold.Digest)})}
+	body, err := json.Marshal(step)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+		return tx.RaiseHold(h.t.Context(), hold, []store.HoldStep{{Key: step.Key(), Person: about, Body: string(body)}}, identity.System, h.Time)
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return string(hold.Digest)
+}
+
+func (h *house) failing(about identity.PersonID) string {
+	h.t.Helper()
+	key := h.serial()
+	body, err := json.Marshal(plan.Step{Target: "one", Person: about, Op: connectors.AddMember, Entitlement: "lib:library", Reason: reason.Of(reason.Ready{})})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+		return tx.PutFailingStep(h.t.Context(), store.FailingStep{Key: audit.StepKey(key), Target: "one", Person: about, Body: string(body), Tries: 8, Outcome: "refused", Detail: reason.Of(reason.Answer{Text: "no"}), State: store.Parked}, h.Time)
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return key
+}
+
+func (h *house) question(about identity.PersonID) string {
+	h.t.Helper()
+	var item store.ReviewItem
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+		campaign, err := tx.StartReview(h.t.Context(), "lib", identity.System, identity.PersonActor(h.Person("reviewer").ID), h.Time, []store.ReviewItem{{Person: about, Entitlement: "lib:library", Why: reason.Of(reason.Ready{})}})
+		item.Campaign, item.Number = campaign, 1
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return item.Ref()
+}
+
+// everyone are the roles that see everyone.
+var everyone = []string{"administrator", "operator", "personnel", "officer", "auditor"}
+
+// TestTheMatrix asks every route as every role, about oneself, one's staff and a stranger:
+// who may not is refused, and who may is not. A route that it does not know fails it.
+func TestTheMatrix(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Apply()
+	var all []string
+	for _, item := range h.doc.Paths {
+		for method, o := range map[string]*struct{ id, rule string }{http.MethodGet: ruleOf(item.Get), http.MethodPost: ruleOf(item.Post), http.MethodDelete: ruleOf(item.Delete)} {
+			if o == nil || strings.HasPrefix(o.id, "authzen-") || method == http.MethodDelete { // tests of their own
+				continue
+			}
+			all = append(all, o.id)
+			if method == http.MethodGet {
+				h.matrixOfReading(o.id, o.rule)
+			} else {
+				matrixOfWriting(t, o.id, o.rule)
+			}
+		}
+	}
+	if len(all) < 50 {
+		t.Errorf("%d routes were asked", len(all))
+	}
+}
+
+func ruleOf(o any) *struct{ id, rule string } {
+	b, err := json.Marshal(o)
+	if err != nil || string(b) == "null" {
+		return nil
+	}
+	var x struct {
+		ID   string `json:"operationId"`
+		Rule string `json:"x-behov-rule"`
+	}
+	if err := json.Unmarshal(b, &x); err != nil {
+		panic(err)
+	}
+	return &struct{ id, rule string }{x.ID, x.Rule}
+}
+
+func (h *house) matrixOfReading(id, rule string) {
+	h.t.Helper()
+	for _, who := range office.Roles {
+		for _, about := range []string{who, "staff", "stranger"} {
+			path, known := reads(h, about)[id]
+			if !known {
+				h.t.Fatalf("the test does not know how %s is asked", id)
+			}
+			sees := slices.Contains(everyone, who) || about == who || about == "staff" && (who == "manager" || who == "owner" || who == "deputy")
+			want := http.StatusOK
+			switch {
+			case rule == "sees-everyone" && !slices.Contains(everyone, who):
+				want = http.StatusForbidden
+			case id == "get-hold" || id == "get-plan":
+				want = http.StatusNotFound
+			case strings.Contains(path, string(h.Person(about).ID)) && rule == "signed-in" && !sees:
+				want = http.StatusNotFound
+			}
+			r := h.get(who, path)
+			if about == "staff" && (who == "owner" || who == "deputy") && want == http.StatusOK && r.status == http.StatusNotFound && strings.HasPrefix(path, "/people/") {
+				continue // an owner sees a person by way of the system
+			}
+			if r.status != want {
+				h.t.Errorf("%s of %s as %s: %d, not %d: %s", id, about, who, r.status, want, r.body)
+			}
+		}
+	}
+	if r := h.get("", "/"+strings.TrimPrefix(reads(h, "staff")[id], "/")); r.status != http.StatusUnauthorized {
+		h.t.Errorf("%s as nobody: %d", id, r.status)
+	}
+}
+
+func matrixOfWriting(t *testing.T, id, rule string) {
+	t.Helper()
+	h := newHouse(t, nil)
+	h.Apply()
+	rows, err := h.Config.Rights.Matrix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes := map[rights.Role]rights.Scope{}
+	action, decides := strings.CutPrefix(rule, "decides:")
+	for _, row := range rows {
+		if string(row.Action) == action {
+			scopes = row.Scopes
+		}
+	}
+	if decides && len(scopes) == 0 {
+		t.Fatalf("%s decides %s, which is no action", id, action)
+	}
+	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
+	aboutSystem := id == "start-review" || id == "keep-access" || id == "revoke-access"
+	aboutNobody := slices.Contains([]string{"readmit", "start-review", "pause-target", "resume-target", "retire-target", "send-hr-events", "make-plan", "make-token"}, id)
+	for _, who := range office.Roles {
+		role, other := roleOf[who]
+		if !other {
+			role = rights.Role(who)
+		}
+		for _, about := range []string{who, "staff", "stranger"} {
+			if aboutNobody && about != "staff" || who == "stranger" && (about == "stranger" || id == "suspend") { // whom others have suspended
+				continue
+			}
+			allowed := false
+			switch scopes[role] {
+			case rights.Any:
+				allowed = about != who
+			case rights.Own:
+				allowed = about != who && (role == rights.Manager && about == "staff" || role == rights.Owner && aboutSystem || role == rights.Reviewer && aboutSystem)
+			}
+			switch {
+			case !decides:
+				allowed = rule == "signed-in" || slices.Contains(everyone, who)
+			case strings.HasPrefix(h.writes(id, about).path, "/people/") && !slices.Contains(everyone, who) && about != who && (about != "staff" || who != "manager"):
+				allowed = false // nor do they see the person
+			}
+			w := h.writes(id, about)
+			r := h.post(who, w.path, w.body)
+			refused := r.status == http.StatusForbidden || r.status == http.StatusNotFound && strings.Contains(r.body, "whom you may see")
+			if allowed == refused || r.status >= 500 || r.status == http.StatusUnauthorized || r.status == http.StatusUnprocessableEntity || r.status == http.StatusBadRequest {
+				t.Errorf("%s of %s as %s: allowed is %t: %d %s", id, about, who, allowed, r.status, r.body)
+			}
+		}
+	}
+	w := h.writes(id, "staff")
+	if r := h.post("", w.path, w.body); r.status != http.StatusUnauthorized {
+		t.Errorf("%s as nobody: %d %s", id, r.status, r.body)
+	}
+	// A page of another site has no browser send it.
+	if r := h.ask("administrator", http.MethodPost, api.Path+w.path, w.body, "Sec-Fetch-Site", "cross-site"); r.status != http.StatusForbidden || !strings.Contains(r.body, "cross-origin") {
+		t.Errorf("%s from another site: %d %s", id, r.status, r.body)
+	}
+}
