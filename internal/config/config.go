@@ -44,6 +44,7 @@ type Config struct {
 	// HoldsExpire is how long after it was raised a hold expires.
 	HoldsExpire time.Duration
 	Alerts      Alerts
+	Serve       Serve
 	Sources     map[string]Source
 	Targets     []Target // sorted by name
 	Rules       *policy.Rules

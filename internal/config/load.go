@@ -87,6 +87,7 @@ type fileYAML struct {
 	Targets map[string]targetYAML `yaml:"targets"`
 	// Alerts is who is told by mail or webhook when something waits for a person.
 	Alerts alertsYAML `yaml:"alerts"`
+	Serve  serveYAML  `yaml:"serve"`
 }
 
 type limitYAML struct {
@@ -258,6 +259,7 @@ func (l *loader) load() *Config {
 	}
 	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
 	c.Alerts = l.alerts(doc, f.Alerts)
+	c.Serve = l.serve(doc, f.Serve)
 	c.Precedence = l.precedence(doc, f.HR.Precedence, f.HR.Sources)
 	c.Key = or(f.Key, defaultKey)
 	if !isReference(c.Key) {
