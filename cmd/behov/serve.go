@@ -15,6 +15,7 @@ type serving struct {
 	listen    string // empty for nowhere
 	metrics   string // empty for nowhere
 	cert, key string
+	insecure  bool // beyond loopback without TLS or a way to sign in
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -36,7 +37,12 @@ another takes it up. On SQLite one serves, and other commands work beside it.
 With --listen, /health says that the process lives and /ready that it works, and
 sources that say scim: true are pushed to over SCIM 2.0, at /scim/v2, with a
 token that behov token make made. Without a certificate only a loopback address
-is listened on, for a proxy beside it that encrypts.
+is listened on, for a proxy beside it that encrypts; --insecure-listen listens
+elsewhere all the same. Forwarded headers are ignored unless they come from a proxy under
+serve.trusted_proxies. Each request is a line in the log: its ID, which the answer
+has as X-Request-Id, method, route, status, duration, size, the client's address
+and the opaque ID of who sent it; no path, no query. A client that asks for more
+than serve.limits gets 429 and Retry-After.
 
 A new version of the configuration, the rules or the certificate is taken up when
 its files have been still for a few seconds, or at once on SIGHUP. One with a
@@ -84,6 +90,7 @@ names people by opaque ID only.`,
 	cmd.Flags().StringVar(&s.listen, "listen", "", "HOST:PORT on which sources are pushed to, and health is asked for")
 	cmd.Flags().StringVar(&s.metrics, "metrics", "", "HOST:PORT on which Prometheus reads /metrics")
 	cmd.Flags().StringVar(&s.cert, "cert", "", "file with the certificate, in PEM")
+	cmd.Flags().BoolVar(&s.insecure, "insecure-listen", false, "listen beyond loopback even without TLS, or without a way to sign in")
 	cmd.Flags().StringVar(&s.key, "cert-key", "", "file with the certificate's key, in PEM")
 	return cmd
 }

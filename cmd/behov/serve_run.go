@@ -55,13 +55,18 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
 		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
-		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim}), err
+		return server.New(service.Ready, map[string]server.Mount{scimserver.Path: {Handler: scim, Body: -1}}, server.Chain{Log: slog.New(handler), Proxies: c.Serve.Proxies,
+			PerAddress: server.PerSecond(c.Serve.PerAddress), PerSubject: server.PerSecond(c.Serve.PerSubject)}), err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", service.Metrics())
 	listeners := map[*server.Listener]http.Handler{}
+	options := server.Options{CertFile: s.cert, KeyFile: s.key, Insecure: s.insecure,
+		// SCIM signs its clients in by tokens, and metrics name no person. What answers
+		// to people needs sign_in.
+		SignIn: true}
 	for _, each := range []struct {
 		flag, address string
 		h             http.Handler
@@ -69,7 +74,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		if each.address == "" {
 			continue
 		}
-		l, err := server.Listen(ctx, each.address, s.cert, s.key, slog.New(handler))
+		l, err := server.Listen(ctx, each.address, options, slog.New(handler))
 		if err != nil {
 			return fmt.Errorf("%s: %w", each.flag, err)
 		}

@@ -41,7 +41,7 @@ func (b *logBuffer) String() string {
 func serveLimited(t *testing.T, h http.Handler, cert, key string, log io.Writer, change func(*server.Limits)) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := server.Listen(ctx, "127.0.0.1:0", cert, key, slog.New(slog.NewTextHandler(log, nil)))
+	l, err := server.Listen(ctx, "127.0.0.1:0", server.Options{CertFile: cert, KeyFile: key}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
