@@ -38,7 +38,8 @@ With --listen, /health says that the process lives and /ready that it works, and
 sources that say scim: true are pushed to over SCIM 2.0, at /scim/v2, with a
 token that behov token make made. Without a certificate only a loopback address
 is listened on, for a proxy beside it that encrypts; --insecure-listen listens
-elsewhere all the same. Forwarded headers are ignored unless they come from a proxy under
+elsewhere all the same. Certificates come from --cert, or by ACME (serve.acme in
+behov.yaml). Forwarded headers are ignored unless they come from a proxy under
 serve.trusted_proxies. Each request is a line in the log: its ID, which the answer
 has as X-Request-Id, method, route, status, duration, size, the client's address
 and the opaque ID of who sent it; no path, no query. A client that asks for more

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 
 	"github.com/behov/behov/connectors"
@@ -55,6 +56,9 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
 		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
+		if !reflect.DeepEqual(c.Serve.ACME, i.config.Serve.ACME) {
+			slog.New(handler).Warn("serve.acme has changed: it is used when behov is restarted")
+		}
 		return server.New(service.Ready, map[string]server.Mount{scimserver.Path: {Handler: scim, Body: -1}}, server.Chain{Log: slog.New(handler), Proxies: c.Serve.Proxies,
 			PerAddress: server.PerSecond(c.Serve.PerAddress), PerSubject: server.PerSecond(c.Serve.PerSubject)}), err
 	}
@@ -67,14 +71,17 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		// SCIM signs its clients in by tokens, and metrics name no person. What answers
 		// to people needs sign_in.
 		SignIn: true}
+	public := options
+	public.ACME = acme(i.config.Serve.ACME) // of --listen only: metrics are not on port 443
 	for _, each := range []struct {
 		flag, address string
 		h             http.Handler
-	}{{"--listen", s.listen, service}, {"--metrics", s.metrics, metrics}} {
+		options       server.Options
+	}{{"--listen", s.listen, service, public}, {"--metrics", s.metrics, metrics, options}} {
 		if each.address == "" {
 			continue
 		}
-		l, err := server.Listen(ctx, each.address, options, slog.New(handler))
+		l, err := server.Listen(ctx, each.address, each.options, slog.New(handler))
 		if err != nil {
 			return fmt.Errorf("%s: %w", each.flag, err)
 		}
@@ -100,4 +107,12 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		err = errors.Join(err, <-done)
 	}
 	return err
+}
+
+// acme returns how certificates are got by ACME; nil when they are not.
+func acme(c *config.ACME) *server.ACME {
+	if c == nil {
+		return nil
+	}
+	return &server.ACME{Hosts: c.Hosts, Directory: c.Directory, Cache: c.Cache, Contact: c.Contact, CAFile: c.CAFile}
 }

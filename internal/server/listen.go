@@ -18,6 +18,8 @@ type Options struct {
 	// CertFile and KeyFile are read again when they have changed. While the new ones
 	// do not match, the previous certificate is used.
 	CertFile, KeyFile string
+	// ACME gets certificates from a certificate authority instead; nil for none.
+	ACME *ACME
 	// SignIn reports that whatever answers here signs its clients in, or tells them
 	// nothing that needs it.
 	SignIn bool
@@ -50,7 +52,8 @@ type Listener struct {
 	// Limits are those of the connections; DefaultLimits unless set before Serve.
 	Limits   Limits
 	listener net.Listener
-	tls      *tls.Config // nil without TLS
+	tls      *tls.Config           // nil without TLS
+	obtain   func(context.Context) // gets certificates, while serving; nil for nothing to get
 	log      *slog.Logger
 }
 
@@ -62,12 +65,19 @@ func Listen(ctx context.Context, address string, o Options, log *slog.Logger) (*
 		return nil, fmt.Errorf("listen on %s: it must be HOST:PORT", address)
 	}
 	listener := &Listener{Limits: DefaultLimits, log: log}
-	if o.CertFile != "" {
+	switch {
+	case o.CertFile != "" && o.ACME != nil:
+		return nil, errors.New("a certificate is given, and ACME is configured (serve.acme): choose one")
+	case o.CertFile != "":
 		pair := &certificate{certFile: o.CertFile, keyFile: o.KeyFile, log: log}
 		if err := pair.load(); err != nil {
 			return nil, fmt.Errorf("certificate: %w", err)
 		}
 		listener.tls = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get, NextProtos: []string{"h2", "http/1.1"}}
+	case o.ACME != nil:
+		if listener.tls, listener.obtain, err = o.ACME.config(log); err != nil {
+			return nil, fmt.Errorf("ACME: %w", err)
+		}
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		if err := exposed(address, listener.tls != nil, o, log); err != nil {
@@ -85,7 +95,7 @@ func Listen(ctx context.Context, address string, o Options, log *slog.Logger) (*
 func exposed(address string, encrypted bool, o Options, log *slog.Logger) error {
 	switch {
 	case !encrypted && !o.Insecure:
-		return fmt.Errorf("listen on %s: without a certificate it must be a loopback address, behind a TLS proxy; otherwise configure a certificate and its key", address)
+		return fmt.Errorf("listen on %s: without a certificate it must be a loopback address, behind a TLS proxy; otherwise configure a certificate and its key, or ACME (serve.acme)", address)
 	case !o.SignIn && !o.Insecure:
 		return fmt.Errorf("listen on %s: without a way to sign in it must be a loopback address; configure sign_in, or say --insecure-listen", address)
 	case !encrypted:
@@ -115,6 +125,11 @@ func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 		listener = newTLSListener(listener, l.tls, limits.Header, s.ErrorLog)
 	} else {
 		listener = strictListener{listener}
+	}
+	obtaining, stop := context.WithCancel(ctx)
+	defer stop()
+	if l.obtain != nil {
+		go l.obtain(obtaining)
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(listener) }()

@@ -316,4 +316,8 @@ func TestListenBeyondLoopback(t *testing.T) {
 			t.Errorf("%+v: the log says %s", each, text)
 		}
 	}
+	_, err = server.Listen(t.Context(), "127.0.0.1:0", server.Options{CertFile: c.Cert, KeyFile: c.Key, ACME: &server.ACME{}}, slog.Default())
+	if err == nil || !strings.Contains(err.Error(), "choose one") {
+		t.Errorf("a certificate and ACME: %v", err)
+	}
 }
