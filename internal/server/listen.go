@@ -120,7 +120,7 @@ func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	s := &http.Server{Handler: boundDuration(Recover(h, l.log, answerPanic), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
 		MaxHeaderBytes: limits.HeaderBytes, ErrorLog: errorLog(l.log, address), DisableGeneralOptionsHandler: true,
 		TLSConfig: l.tls.Clone(), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: limits.Streams}}
-	var listener net.Listener = netutil.LimitListener(l.listener, limits.Connections)
+	listener := netutil.LimitListener(l.listener, limits.Connections)
 	if l.tls != nil {
 		listener = newTLSListener(listener, l.tls, limits.Header, s.ErrorLog)
 	} else {

@@ -151,7 +151,7 @@ func TestLimiter(t *testing.T) {
 	if ok, _ := l.Allow("b"); !ok {
 		t.Error("another key is refused")
 	}
-	var none *server.Limiter = server.NewLimiter("none", server.Rate{})
+	none := server.NewLimiter("none", server.Rate{})
 	if ok, _ := none.Allow("a"); !ok || none.RetryAfter("a") != 0 {
 		t.Error("no limit limits")
 	}

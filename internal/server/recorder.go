@@ -12,18 +12,21 @@ const apiContentPolicy = "default-src 'none'; base-uri 'none'; form-action 'none
 
 // hsts keeps browsers from this host without TLS for two years. Other hosts of the
 // domain are not behov's to decide about.
-const hsts = "max-age=63072000"
+var hsts = []string{"max-age=63072000"}
 
 // securityHeaders are set on every answer that does not state them itself. Their
 // names are canonical.
-var securityHeaders = [...]struct{ name, value string }{
-	{"Cache-Control", "no-store"},
-	{"X-Content-Type-Options", "nosniff"},
-	{"X-Frame-Options", "DENY"}, // frame-ancestors, for old browsers
-	{"Referrer-Policy", "no-referrer"},
-	{"Cross-Origin-Opener-Policy", "same-origin"},
-	{"Cross-Origin-Resource-Policy", "same-origin"},
-	{"Permissions-Policy", "accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), usb=()"},
+var securityHeaders = [...]struct {
+	name  string
+	value []string
+}{
+	{"Cache-Control", []string{"no-store"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}}, // frame-ancestors, for old browsers
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
+	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
+	{"Permissions-Policy", []string{"accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), gyroscope=(), microphone=(), midi=(), payment=(), publickey-credentials-get=(), usb=()"}},
 }
 
 // recorder completes the headers of an answer, and records its status and size.
@@ -52,7 +55,7 @@ func (w *recorder) complete() {
 	h := w.Header()
 	for _, each := range securityHeaders {
 		if _, stated := h[each.name]; !stated {
-			h[each.name] = []string{each.value}
+			h[each.name] = each.value
 		}
 	}
 	if _, stated := h["Content-Security-Policy"]; !stated {
@@ -63,7 +66,7 @@ func (w *recorder) complete() {
 		h["Content-Security-Policy"] = []string{policy}
 	}
 	if _, stated := h["Strict-Transport-Security"]; !stated && w.exchange.secure {
-		h["Strict-Transport-Security"] = []string{hsts}
+		h["Strict-Transport-Security"] = hsts
 	}
 }
 

@@ -73,3 +73,18 @@ func FuzzFraming(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkFraming measures what it costs to follow a request of a browser's size.
+func BenchmarkFraming(b *testing.B) {
+	head := []byte("GET /api/people?limit=100 HTTP/1.1\r\nHost: behov.example.org\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n" +
+		"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: sv-SE,sv;q=0.9,en;q=0.8\r\nConnection: keep-alive\r\n" +
+		"Cookie: session=0123456789abcdef0123456789abcdef0123456789abcdef\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n\r\n")
+	b.SetBytes(int64(len(head)))
+	b.ReportAllocs()
+	var f framing
+	for b.Loop() {
+		if err := f.feed(head); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
