@@ -67,7 +67,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", service.Metrics())
 	listeners := map[*server.Listener]http.Handler{}
-	options := server.Options{CertFile: s.cert, KeyFile: s.key, Insecure: s.insecure,
+	options := server.Options{CertFile: s.cert, KeyFile: s.key, Insecure: s.insecure, Proxies: i.config.Serve.Proxies,
 		// SCIM signs its clients in by tokens, and metrics name no person. What answers
 		// to people needs sign_in.
 		SignIn: true}

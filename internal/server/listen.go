@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -23,6 +24,8 @@ type Options struct {
 	// SignIn reports that whatever answers here signs its clients in, or tells them
 	// nothing that needs it.
 	SignIn bool
+	// Proxies are trusted proxies: they may have all connections.
+	Proxies []netip.Prefix
 	// Insecure permits to listen beyond loopback without TLS, and without SignIn.
 	Insecure bool
 }
@@ -32,6 +35,9 @@ type Limits struct {
 	// Connections is the maximum of open connections. Further ones wait in the
 	// operating system's queue.
 	Connections int
+	// PerAddress is the maximum of open connections from one client address. Further
+	// ones are closed.
+	PerAddress int
 	// Streams is the maximum of concurrent requests of an HTTP/2 connection.
 	Streams int
 	// HeaderBytes is the size of a request's headers.
@@ -45,7 +51,7 @@ type Limits struct {
 
 // DefaultLimits are far above what the identity platforms of one organisation
 // need, and bound memory and file descriptors.
-var DefaultLimits = Limits{Connections: 256, Streams: 64, HeaderBytes: 32 << 10, Header: 10 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: time.Minute}
+var DefaultLimits = Limits{Connections: 256, PerAddress: 128, Streams: 64, HeaderBytes: 32 << 10, Header: 10 * time.Second, Read: time.Minute, Write: 2 * time.Minute, Idle: time.Minute}
 
 // Listener is a listening address that does not serve yet.
 type Listener struct {
@@ -54,6 +60,7 @@ type Listener struct {
 	listener net.Listener
 	tls      *tls.Config           // nil without TLS
 	obtain   func(context.Context) // gets certificates, while serving; nil for nothing to get
+	proxies  []netip.Prefix
 	log      *slog.Logger
 }
 
@@ -64,7 +71,7 @@ func Listen(ctx context.Context, address string, o Options, log *slog.Logger) (*
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: it must be HOST:PORT", address)
 	}
-	listener := &Listener{Limits: DefaultLimits, log: log}
+	listener := &Listener{Limits: DefaultLimits, proxies: o.Proxies, log: log}
 	switch {
 	case o.CertFile != "" && o.ACME != nil:
 		return nil, errors.New("a certificate is given, and ACME is configured (serve.acme): choose one")
@@ -120,7 +127,7 @@ func (l *Listener) Serve(ctx context.Context, h http.Handler) error {
 	s := &http.Server{Handler: boundDuration(Recover(h, l.log, answerPanic), limits.Write), ReadHeaderTimeout: limits.Header, ReadTimeout: limits.Read, WriteTimeout: limits.Write, IdleTimeout: limits.Idle,
 		MaxHeaderBytes: limits.HeaderBytes, ErrorLog: errorLog(l.log, address), DisableGeneralOptionsHandler: true,
 		TLSConfig: l.tls.Clone(), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: limits.Streams}}
-	listener := netutil.LimitListener(l.listener, limits.Connections)
+	listener := netutil.LimitListener(&peerListener{Listener: l.listener, share: limits.PerAddress, proxies: l.proxies, log: l.log, open: map[string]int{}}, limits.Connections)
 	if l.tls != nil {
 		listener = newTLSListener(listener, l.tls, limits.Header, s.ErrorLog)
 	} else {
