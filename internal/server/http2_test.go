@@ -171,7 +171,7 @@ func TestRapidReset(t *testing.T) {
 	<-attacked
 	client.CloseIdleConnections()
 	t.Logf("%d streams reset, %d handlers began, at most %d at once; %d requests of another client, the longest %s", resets.Load(), begun.Load(), most.Load(), answered, longest)
-	if resets.Load() < 500 || answered < 10*seconds {
+	if resets.Load() < 500 || answered < 3*seconds { // the attacker uses the same processors
 		t.Errorf("only %d resets and %d answers", resets.Load(), answered)
 	}
 	// A connection that was given up may have as many handlers at work as the next one.
