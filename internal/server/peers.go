@@ -29,9 +29,8 @@ func (l *peerListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := netip.ParseAddrPort(c.RemoteAddr().String())
-		address := peer.Addr().Unmap().WithZone("")
-		if err != nil || isTrusted(address, l.proxies) {
+		address := addressOf(c.RemoteAddr().String())
+		if isTrusted(address, l.proxies) {
 			return c, nil
 		}
 		if key := addressKey(address); l.take(key) {
