@@ -15,6 +15,8 @@ type serving struct {
 	listen    string // empty for nowhere
 	metrics   string // empty for nowhere
 	cert, key string
+	local     string // whom a link lets in; empty for nobody
+	insecure  bool   // beyond loopback without TLS or a way to sign in
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -35,8 +37,18 @@ another takes it up. On SQLite one serves, and other commands work beside it.
 
 With --listen, /health says that the process lives and /ready that it works, and
 sources that say scim: true are pushed to over SCIM 2.0, at /scim/v2, with a
-token that behov token make made. Without a certificate only a loopback address
-is listened on, for a proxy beside it that encrypts.
+token that behov token make made. Where behov.yaml says how people sign in
+(sign_in), they do so at /sign-in, and programs of theirs call the API at
+/api/v1 (behov help sign-in, behov help api). On a loopback address both are
+there without it, and --local-sign-in PERSON prints a link that lets that person
+in once. Without a certificate only a loopback address
+is listened on, for a proxy beside it that encrypts; --insecure-listen listens
+elsewhere all the same. Certificates come from --cert, or by ACME (serve.acme in
+behov.yaml). Forwarded headers are ignored unless they come from a proxy under
+serve.trusted_proxies. Each request is a line in the log: its ID, which the answer
+has as X-Request-Id, method, route, status, duration, size, the client's address
+and the opaque ID of who sent it; no path, no query. A client that asks for more
+than serve.limits gets 429 and Retry-After.
 
 A new version of the configuration, the rules or the certificate is taken up when
 its files have been still for a few seconds, or at once on SIGHUP. One with a
@@ -63,7 +75,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT says.
 
 The log is on standard error, one line for each thing, with --json as JSON. It
 names people by opaque ID only.`,
-		Example: "  behov serve --every 30s --apply\n  behov serve --apply --listen :8443 --cert behov.crt --cert-key behov-crt.key",
+		Example: "  behov serve --every 30s --apply\n  behov serve --listen 127.0.0.1:8080 --local-sign-in 1001\n  behov serve --apply --listen :8443 --cert behov.crt --cert-key behov-crt.key",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
 			switch {
@@ -76,6 +88,9 @@ names people by opaque ID only.`,
 			case s.listen == "" && s.metrics == "" && s.cert != "":
 				return errors.New("--cert is for --listen and --metrics")
 			}
+			if s.local != "" && (!loopback(s.listen) || i.config.SignIn.Configured()) {
+				return errors.New("--local-sign-in is for the first start: --listen on a loopback address, and no sign_in in behov.yaml")
+			}
 			return a.serve(ctx, i, s)
 		}),
 	}
@@ -84,6 +99,8 @@ names people by opaque ID only.`,
 	cmd.Flags().StringVar(&s.listen, "listen", "", "HOST:PORT on which sources are pushed to, and health is asked for")
 	cmd.Flags().StringVar(&s.metrics, "metrics", "", "HOST:PORT on which Prometheus reads /metrics")
 	cmd.Flags().StringVar(&s.cert, "cert", "", "file with the certificate, in PEM")
+	cmd.Flags().BoolVar(&s.insecure, "insecure-listen", false, "listen beyond loopback even without TLS, or without a way to sign in")
+	cmd.Flags().StringVar(&s.local, "local-sign-in", "", "PERSON whom a link on the terminal lets in once, from this machine, while behov.yaml has no sign_in")
 	cmd.Flags().StringVar(&s.key, "cert-key", "", "file with the certificate's key, in PEM")
 	return cmd
 }

@@ -12,8 +12,6 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
-	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/targets"
@@ -53,23 +51,35 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	}
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
-	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
-		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
-		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim}), err
+	m := &mounting{app: a, i: i, service: service, serving: s, log: slog.New(handler)}
+	if s.local != "" {
+		p, err := i.db.FindPerson(ctx, s.local, i.config.First)
+		if err != nil {
+			return fmt.Errorf("--local-sign-in: %w", err)
+		}
+		m.local = p.ID
 	}
+	service.Listen = m.handler
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", service.Metrics())
 	listeners := map[*server.Listener]http.Handler{}
+	options := server.Options{CertFile: s.cert, KeyFile: s.key, Insecure: s.insecure, Proxies: i.config.Serve.Proxies,
+		// SCIM signs its clients in by tokens, and metrics name no person. What answers
+		// to people is mounted where they can sign in, or on this machine alone.
+		SignIn: true}
+	public := options
+	public.ACME = acme(i.config.Serve.ACME) // of --listen only: metrics are not on port 443
 	for _, each := range []struct {
 		flag, address string
 		h             http.Handler
-	}{{"--listen", s.listen, service}, {"--metrics", s.metrics, metrics}} {
+		options       server.Options
+	}{{"--listen", s.listen, service, public}, {"--metrics", s.metrics, metrics, options}} {
 		if each.address == "" {
 			continue
 		}
-		l, err := server.Listen(ctx, each.address, s.cert, s.key, slog.New(handler))
+		l, err := server.Listen(ctx, each.address, each.options, slog.New(handler))
 		if err != nil {
 			return fmt.Errorf("%s: %w", each.flag, err)
 		}
@@ -95,4 +105,12 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		err = errors.Join(err, <-done)
 	}
 	return err
+}
+
+// acme returns how certificates are got by ACME; nil when they are not.
+func acme(c *config.ACME) *server.ACME {
+	if c == nil {
+		return nil
+	}
+	return &server.ACME{Hosts: c.Hosts, Directory: c.Directory, Cache: c.Cache, Contact: c.Contact, CAFile: c.CAFile}
 }

@@ -9,6 +9,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
@@ -84,7 +86,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 		a.write(w, r, newProblem(http.StatusNotFound, "not-found", "there is no such address: "+Path+"/docs lists those that there are"))
 	})
 	mux.HandleFunc("GET "+AuthZENMetadata, a.azMetadata)
-	return a.authenticate(a.idempotent(mux)), a.huma.OpenAPI()
+	return a.authenticate(server.LimitSubject(a.idempotent(server.Routes(mux)))), a.huma.OpenAPI()
 }
 
 const description = `Who has access to what, when and why, and every decision about it.
@@ -125,6 +127,12 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := request{language: signin.Language(r), origin: r.URL.Path}
 		q.caller, q.err = a.Door.Caller(r)
+		switch {
+		case q.err == nil:
+			server.SetSubject(r.Context(), string(q.caller.Subject.Person))
+		case errors.Is(q.err, signin.ErrNotSignedIn) && (r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "") && a.Door.Failed(w, r):
+			return
+		}
 		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language")
 		w.Header().Set("Cache-Control", "private, no-store")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))

@@ -45,7 +45,7 @@ func newHouse(t testing.TB, files map[string]string) *house {
 	if os.Getenv("BEHOV_TEST_LOG") != "" {
 		log = slog.Default()
 	}
-	door, err := signin.New(h.DB, h.Config, h.Clock, log)
+	door, err := signin.New(h.DB, h.Config, h.Clock, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	HoldsExpire time.Duration
 	Alerts      Alerts
 	SignIn      SignIn
+	Serve       Serve
 	Sources     map[string]Source
 	Targets     []Target // sorted by name
 	Rules       *policy.Rules

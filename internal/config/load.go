@@ -89,6 +89,7 @@ type fileYAML struct {
 	Alerts alertsYAML `yaml:"alerts"`
 	// SignIn is how people sign in, by OpenID Connect. Without it no one can.
 	SignIn *signInYAML `yaml:"sign_in"`
+	Serve  serveYAML   `yaml:"serve"`
 }
 
 type limitYAML struct {
@@ -260,6 +261,7 @@ func (l *loader) load() *Config {
 	}
 	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
 	c.Alerts = l.alerts(doc, f.Alerts)
+	c.Serve = l.serve(doc, f.Serve)
 	c.Precedence = l.precedence(doc, f.HR.Precedence, f.HR.Sources)
 	c.Key = or(f.Key, defaultKey)
 	if !isReference(c.Key) {

@@ -45,6 +45,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case service == nil:
 		g.refuse(w, r, t, tokenNoSource)
 	default:
+		server.SetSubject(r.Context(), t.ID)
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		service.ServeHTTP(w, r)
 	}

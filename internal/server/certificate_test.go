@@ -81,7 +81,7 @@ func TestWorldReadableCertificateKeyIsRefused(t *testing.T) {
 	if err := os.Chmod(c.Key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := server.Listen(t.Context(), "127.0.0.1:0", c.Cert, c.Key, slog.Default()); err == nil || !strings.Contains(err.Error(), "permissions 0644") {
+	if _, err := server.Listen(t.Context(), "127.0.0.1:0", server.Options{CertFile: c.Cert, KeyFile: c.Key}, slog.Default()); err == nil || !strings.Contains(err.Error(), "permissions 0644") {
 		t.Errorf("%v", err)
 	}
 }

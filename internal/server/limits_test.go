@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,7 @@ func (b *logBuffer) String() string {
 func serveLimited(t *testing.T, h http.Handler, cert, key string, log io.Writer, change func(*server.Limits)) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l, err := server.Listen(ctx, "127.0.0.1:0", cert, key, slog.New(slog.NewTextHandler(log, nil)))
+	l, err := server.Listen(ctx, "127.0.0.1:0", server.Options{CertFile: cert, KeyFile: key}, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,5 +167,67 @@ func TestHandshakeErrorsAreInTheLog(t *testing.T) {
 	}
 	if !strings.Contains(text, "a request panicked") || strings.Contains(text, "Hemligstam") {
 		t.Errorf("of a panic the log says:\n%s", text)
+	}
+}
+
+// TestOneClientCannotTakeAllConnections checks that connections beyond a client's share are
+// closed, that one of them can be used again, and that a trusted proxy has no share.
+func TestOneClientCannotTakeAllConnections(t *testing.T) {
+	t.Parallel()
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	connect := func(address string) (c net.Conn, answered bool) {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, request) // the server may have closed it
+		line, err := bufio.NewReader(c).ReadString('\n')
+		return c, err == nil && strings.Contains(line, "200")
+	}
+	var log logBuffer
+	address := serveLimited(t, hello, "", "", &log, func(l *server.Limits) { l.Connections, l.PerAddress = 4, 2 })
+	first, answered := connect(address)
+	if _, also := connect(address); !answered || !also {
+		t.Fatal("the connections within the share are not answered")
+	}
+	for range 3 {
+		if _, answered := connect(address); answered {
+			t.Fatal("a third connection is answered, with a share of two")
+		}
+	}
+	if n := strings.Count(log.String(), "share of connections"); n != 1 {
+		t.Errorf("the log says so %d times", n)
+	}
+	_ = first.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, answered := connect(address); answered {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no connection is answered when there is room")
+		}
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	l, err := server.Listen(ctx, "127.0.0.1:0", server.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Limits.PerAddress = 1
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx, hello) }()
+	for range 3 {
+		if _, answered := connect(l.Address()); !answered {
+			t.Error("a connection of a trusted proxy is not answered")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

@@ -35,7 +35,7 @@ func TestServeOnlyOnLoopback(t *testing.T) {
 func TestHealth(t *testing.T) {
 	works, asked := errors.New("the password of the database is wrong"), 0
 	mounted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) })
-	h := server.New(func(context.Context) error { asked++; return works }, map[string]http.Handler{"/scim/v2": mounted})
+	h := server.New(func(context.Context) error { asked++; return works }, map[string]server.Mount{"/scim/v2": {Handler: mounted}}, server.Chain{})
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -65,7 +65,7 @@ func TestHealth(t *testing.T) {
 
 // serve listens, and answers every request with 404.
 func serve(ctx context.Context, address, cert, key string, log *slog.Logger) error {
-	l, err := server.Listen(ctx, address, cert, key, log)
+	l, err := server.Listen(ctx, address, server.Options{CertFile: cert, KeyFile: key, SignIn: true}, log)
 	if err != nil {
 		return err
 	}

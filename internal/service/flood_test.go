@@ -16,6 +16,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/testenv"
@@ -75,7 +76,7 @@ func serveSCIM(t *testing.T, fixture *fixture) (address string) {
 	var served *service.Service
 	stop := fixture.serve(func(s *service.Service) {
 		served = s
-		s.Listen = func(c *config.Config, im *hr.Importer) (http.Handler, error) {
+		s.Listen = func(c *config.Config, _ *reconcile.Engine, im *hr.Importer) (http.Handler, error) {
 			return scimserver.New(im, c.Sources, scimserver.Host{Log: slog.New(slog.DiscardHandler)})
 		}
 	})

@@ -53,7 +53,7 @@ type Service struct {
 	Load  func() (*config.Config, error)
 	Again <-chan os.Signal
 	// Listen, when set, makes what is answered over HTTP.
-	Listen func(*config.Config, *hr.Importer) (http.Handler, error)
+	Listen func(*config.Config, *reconcile.Engine, *hr.Importer) (http.Handler, error)
 
 	id      string
 	alive   *lock.Lock // while it is held no other process takes up this one's jobs
@@ -161,7 +161,7 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: identity.System},
 		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: identity.System}}
 	if s.Listen != nil {
-		if g.handler, err = s.Listen(c, g.hr); err != nil {
+		if g.handler, err = s.Listen(c, g.engine, g.hr); err != nil {
 			return nil, errors.Join(err, targets.Disconnect(connected))
 		}
 	}

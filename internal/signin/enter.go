@@ -165,6 +165,11 @@ func Language(r *http.Request) wording.Language {
 
 // refuse says in the person's language why they are not let in; the log has the cause.
 func (s *SignIn) refuse(w http.ResponseWriter, r *http.Request, status int, why reason.Kind, cause error) {
+	if status == http.StatusForbidden || status == http.StatusBadRequest {
+		if s.Failed(w, r) {
+			return
+		}
+	}
 	s.log.Warn("a sign-in was refused", "reason", reason.CodeOf(why), "cause", cause)
 	printer, err := wording.New(wording.Reader{Language: Language(r)})
 	if err != nil {

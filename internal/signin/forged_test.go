@@ -113,7 +113,7 @@ func TestForgedTokens(t *testing.T) {
 	defer server.Close()
 	o := office.New(t, map[string]string{"behov.yaml": fmt.Sprintf("sign_in: {issuer: '%s', client: behov, url: '%s', person: {claim: sub}}\n", f.URL, server.URL)})
 	o.Time = time.Now()
-	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

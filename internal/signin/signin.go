@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -44,11 +45,14 @@ type SignIn struct {
 	sessions *scs.SessionManager
 	provider *provider // nil when people cannot sign in
 	local    *local    // nil but for the demo and the first start
+	// failures bounds failed sign-ins by client address; nil does not.
+	failures *server.Limiter
 }
 
-// New returns the door of an installation. It asks the identity provider nothing yet.
-func New(db Database, c *config.Config, now func() time.Time, log *slog.Logger) (*SignIn, error) {
-	s := &SignIn{db: db, config: c, now: now, log: log, sessions: newSessions(db, c.SignIn, now)}
+// New returns the door of an installation. It asks the identity provider nothing yet. failures
+// bounds how often a client address may fail; nil does not.
+func New(db Database, c *config.Config, now func() time.Time, log *slog.Logger, failures *server.Limiter) (*SignIn, error) {
+	s := &SignIn{db: db, config: c, now: now, log: log, sessions: newSessions(db, c.SignIn, now), failures: failures}
 	if !c.SignIn.Configured() {
 		return s, nil
 	}
@@ -81,7 +85,28 @@ func (s *SignIn) Handler() http.Handler {
 	mux.HandleFunc("POST "+BackChannelPath, s.backChannel)
 	mux.HandleFunc("GET "+localPath, s.localLink)
 	mux.HandleFunc("POST "+OutPath, s.signOut)
-	return mux
+	return server.Routes(mux)
+}
+
+// Failed counts that a client showed what lets nobody in, and reports whether it did so too
+// often: it is answered then. Who shows what lets them in is not delayed by it.
+func (s *SignIn) Failed(w http.ResponseWriter, r *http.Request) bool {
+	if s.failures == nil {
+		return false
+	}
+	ok, after := s.failures.Allow(addressOf(r))
+	if !ok {
+		s.failures.Refuse(w, after)
+	}
+	return !ok
+}
+
+// addressOf returns the address of the client, as a key.
+func addressOf(r *http.Request) string {
+	if a := server.ClientAddress(r.Context()); a.IsValid() {
+		return a.String()
+	}
+	return r.RemoteAddr
 }
 
 // Caller is who makes a request.

@@ -55,7 +55,7 @@ func newHouse(t *testing.T, more string) *house {
 		"\n  person: {claim: employee_id}\n  groups: groups\n  mfa: {acr: ['urn:behov:test:mfa'], amr: [mfa]}\n" + more})
 	h.Time = time.Now()
 	var err error
-	if h.door, err = signin.New(h.DB, h.Config, h.Clock, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+	if h.door, err = signin.New(h.DB, h.Config, h.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)), nil); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -403,7 +403,7 @@ func TestFixation(t *testing.T) {
 // The provider does not answer: whoever is signed in stays so.
 func TestProviderDown(t *testing.T) {
 	o := office.New(t, map[string]string{"behov.yaml": "sign_in: {issuer: 'http://127.0.0.1:1', client: behov, url: 'http://127.0.0.1:2', person: {claim: sub}}\n"})
-	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,7 +419,7 @@ func TestProviderDown(t *testing.T) {
 // The link of the first start lets one person in, once, from this machine.
 func TestLocalLink(t *testing.T) {
 	o := office.New(t, nil)
-	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	door, err := signin.New(o.DB, o.Config, o.Clock, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"sync"
+
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/scimserver"
+	"github.com/behov/behov/internal/server"
+	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/signin"
+)
+
+// mounting puts together what behov serve answers over HTTP.
+type mounting struct {
+	app     *app
+	i       *installation
+	service *service.Service
+	serving serving
+	log     *slog.Logger
+	// local is whom a link on the terminal lets in; printed is when it was printed.
+	local   identity.PersonID
+	printed sync.Once
+}
+
+// handler returns what is answered with a configuration.
+func (m *mounting) handler(c *config.Config, e *reconcile.Engine, importer *hr.Importer) (http.Handler, error) {
+	scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: m.log, TokenRefused: m.service.TokenRefused})
+	if err != nil {
+		return nil, err
+	}
+	if !reflect.DeepEqual(c.Serve.ACME, m.i.config.Serve.ACME) {
+		m.log.Warn("serve.acme has changed: it is used when behov is restarted")
+	}
+	mounts := map[string]server.Mount{scimserver.Path: {Handler: scim, Body: -1}}
+	if c.SignIn.Configured() || loopback(m.serving.listen) {
+		if err := m.people(mounts, c, e, importer); err != nil {
+			return nil, err
+		}
+	}
+	return server.New(m.service.Ready, mounts, server.Chain{Log: m.log, Proxies: c.Serve.Proxies,
+		PerAddress: server.PerSecond(c.Serve.PerAddress), PerSubject: server.PerSecond(c.Serve.PerSubject)}), nil
+}
+
+// people mounts what people, and programs that are theirs, are answered.
+func (m *mounting) people(mounts map[string]server.Mount, c *config.Config, e *reconcile.Engine, importer *hr.Importer) error {
+	door, err := signin.New(m.i.db, c, m.app.now, m.log, server.NewLimiter("failed-sign-ins", server.PerMinute(c.Serve.FailedSignIns)))
+	if err != nil {
+		return err
+	}
+	if m.local != "" && !c.SignIn.Configured() {
+		m.printed.Do(func() {
+			m.app.printf("To sign in, open this once, on this machine, within 15 minutes:\n  %s\n", door.LocalLink(m.local, "http://"+m.serving.listen))
+		})
+	}
+	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	root := http.NewServeMux()
+	root.Handle(signin.Path, door.Handler())
+	root.Handle(signin.Path+"/", door.Handler())
+	root.Handle(signin.OutPath, door.Handler())
+	root.Handle(api.AuthZENMetadata, answers)
+	root.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "behov\n\nSign in: "+signin.Path+"\nThe API: "+api.Path+"/docs\n")
+	})
+	mounts[""] = server.Mount{Handler: server.Routes(root)}
+	mounts[api.Path] = server.Mount{Handler: answers, Body: -1}
+	mounts[api.AuthZENPath] = server.Mount{Handler: answers, Body: -1}
+	return nil
+}
+
+// loopback reports whether an address is of this machine alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
