@@ -8,10 +8,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +65,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = Path+"/openapi", "", ""
 	c.CreateHooks = nil // no $schema in answers
 	c.RejectUnknownQueryParameters = true
+	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	c.Components.Schemas = newRegistry()
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for."},
@@ -82,9 +88,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	mux.HandleFunc("GET "+Path+"/{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, Path+"/docs", http.StatusSeeOther)
 	})
-	mux.HandleFunc(Path+"/", func(w http.ResponseWriter, r *http.Request) {
-		a.write(w, r, newProblem(http.StatusNotFound, "not-found", "there is no such address: "+Path+"/docs lists those that there are"))
-	})
+	a.elsewhere(mux)
 	mux.HandleFunc("GET "+AuthZENMetadata, a.azMetadata)
 	return a.authenticate(server.LimitSubject(a.idempotent(server.Routes(mux)))), a.huma.OpenAPI()
 }
@@ -142,6 +146,68 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		a.write(w, r, newProblem(http.StatusForbidden, "cross-origin", "a page of another site had the browser send this"))
 	}))
 	return guard.Handler(h)
+}
+
+// elsewhere answers what no route does: another method of an address that is there, and
+// addresses that are not.
+func (a *api) elsewhere(mux *http.ServeMux) {
+	const rest = Path + "/"
+	mux.HandleFunc(rest, func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			other := r.Clone(r.Context())
+			other.Method = method
+			if _, pattern := mux.Handler(other); pattern != rest && pattern != "" {
+				allowed = append(allowed, method)
+			}
+		}
+		if len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			a.write(w, r, newProblem(http.StatusMethodNotAllowed, "method-not-allowed", "this address is asked by "+strings.Join(allowed, " or ")))
+			return
+		}
+		a.write(w, r, newProblem(http.StatusNotFound, "not-found", "there is no such address: "+Path+"/docs lists those that there are"))
+	})
+}
+
+// jsonFormat is JSON as huma reads and writes it, but that 2.0 is an integer, as JSON has
+// one kind of number.
+var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(data []byte, v any) error {
+	err := json.Unmarshal(data, v)
+	var mistyped *json.UnmarshalTypeError
+	if !errors.As(err, &mistyped) || !strings.HasPrefix(mistyped.Value, "number") {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var whole any
+	if d.Decode(&whole) != nil {
+		return err
+	}
+	data, fault := json.Marshal(integers(whole))
+	if fault != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}}
+
+// integers returns a value in which numbers that are integers are written as such.
+func integers(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		for k := range x {
+			x[k] = integers(x[k])
+		}
+	case []any:
+		for i := range x {
+			x[i] = integers(x[i])
+		}
+	case json.Number:
+		if f, err := x.Float64(); err == nil && f == float64(int64(f)) && math.Abs(f) < 1<<53 {
+			return json.Number(strconv.FormatInt(int64(f), 10))
+		}
+	}
+	return v
 }
 
 var once sync.Once
