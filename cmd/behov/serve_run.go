@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
@@ -55,7 +56,11 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	service.Listen = func(c *config.Config, importer *hr.Importer) (http.Handler, error) {
 		scim, err := scimserver.New(importer, c.Sources, scimserver.Host{Log: slog.New(handler), TokenRefused: service.TokenRefused})
-		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim}), err
+		if err != nil {
+			return nil, err
+		}
+		events, err := outbound.Handler(c, i.db, a.now, slog.New(handler))
+		return server.New(service.Ready, map[string]http.Handler{scimserver.Path: scim, outbound.Path: events, outbound.WellKnown: events}), err
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
