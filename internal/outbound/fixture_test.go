@@ -190,3 +190,5 @@ func (x *fixture) grant(first, n int) {
 }
 
 func contextForEver() context.Context { return context.Background() }
+
+func (x *fixture) now() time.Time { return time.Now() }
