@@ -82,7 +82,7 @@ const (
 // The signals that a receiver gets.
 const (
 	SignalSessionRevoked   = "session-revoked"
-	SignalCredentialChange = "credential-change"
+	SignalCredentialChange = "credential-change" //nolint:gosec // no credential
 	SignalAccountDisabled  = "account-disabled"
 	SignalAccountEnabled   = "account-enabled"
 )

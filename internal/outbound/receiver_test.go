@@ -217,7 +217,10 @@ func verify(keys []byte, alg, kid, input string, signature []byte) error {
 			return errors.New("a private key is published")
 		case k.Kid != kid || k.Alg != alg || k.Use != "sig":
 		case alg == "ES256" && k.Kty == "EC" && k.Crv == "P-256" && len(signature) == 64:
-			public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(k.X), Y: number(k.Y)}
+			public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, number(k.X).FillBytes(make([]byte, 32)), number(k.Y).FillBytes(make([]byte, 32))))
+			if err != nil {
+				return err
+			}
 			if !ecdsa.Verify(public, sum[:], number(base64.RawURLEncoding.EncodeToString(signature[:32])), number(base64.RawURLEncoding.EncodeToString(signature[32:]))) {
 				return errors.New("the signature is not the key's")
 			}

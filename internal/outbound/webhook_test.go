@@ -53,7 +53,9 @@ func newHook(t testing.TB) *hook {
 	return h
 }
 
-func (h *hook) config() *config.Webhook { return &config.Webhook{URL: h.URL, Secret: "env:" + secretEnv} }
+func (h *hook) config() *config.Webhook {
+	return &config.Webhook{URL: h.URL, Secret: "env:" + secretEnv}
+}
 
 func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()

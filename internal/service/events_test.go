@@ -199,10 +199,14 @@ func TestReceiverThatIsDownDelaysNothing(t *testing.T) {
 	fixture.hr("1 school", "2 library")
 	var served *service.Service
 	stop := fixture.serve(func(s *service.Service) { served = s })
-	fixture.until("they are there", 30*time.Second, func() bool { return fixture.has("1", "one") == "account staff school" && fixture.has("2", "two") == "account library" })
+	fixture.until("they are there", 30*time.Second, func() bool {
+		return fixture.has("1", "one") == "account staff school" && fixture.has("2", "two") == "account library"
+	})
 	fixture.hr("1 school 2020-12-31")
 	fixture.until("the account is disabled", 20*time.Second, func() bool { return fixture.has("1", "one") == "" && fixture.has("1", "two") == "" })
-	fixture.until("the file has all", 10*time.Second, func() bool { return strings.Contains(scrape(t, served), `behov_event_stream_behind_records{stream="archive"} 0`) })
+	fixture.until("the file has all", 10*time.Second, func() bool {
+		return strings.Contains(scrape(t, served), `behov_event_stream_behind_records{stream="archive"} 0`)
+	})
 	if scraped := scrape(t, served); strings.Contains(scraped, `behov_event_stream_behind_records{stream="signals/portal"} 0`) || !strings.Contains(scraped, `behov_event_stream_behind_seconds{stream="signals/portal"}`) {
 		t.Errorf("the metrics do not say that a receiver is behind:\n%s", scraped)
 	}
