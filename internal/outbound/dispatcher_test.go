@@ -16,6 +16,7 @@ import (
 func TestOneProcessDelivers(t *testing.T) {
 	x := newFixture(t, testenv.StartPostgres(t).Database())
 	h := newHook(t)
+	h.answer = func(int, http.ResponseWriter) bool { time.Sleep(10 * time.Millisecond); return true } // long enough for the others to see what is new
 	x.config.Events = []config.EventStream{{Name: "hook", Webhook: h.config()}}
 	stops := []func(){x.dispatch(x.open()), x.dispatch(x.open()), x.dispatch(x.open())}
 	n := 0

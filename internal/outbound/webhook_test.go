@@ -2,6 +2,7 @@ package outbound_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -204,10 +205,10 @@ func TestReceiverThatIsDown(t *testing.T) {
 	down.answer = func(n int, w http.ResponseWriter) bool {
 		switch n {
 		case 3:
-			http.Error(w, "no", http.StatusInternalServerError)
-		case 4:
-			w.Header().Set("Retry-After", "2")
+			w.Header().Set("Retry-After", "3")
 			http.Error(w, "later", http.StatusTooManyRequests)
+		case 4:
+			http.Error(w, "no", http.StatusInternalServerError)
 		default:
 			return true
 		}
@@ -223,10 +224,10 @@ func TestReceiverThatIsDown(t *testing.T) {
 	x.delivered()
 	down.checkOnceInOrder(20)
 	up.checkOnceInOrder(20)
-	if wait := down.at[4].Sub(down.at[3]); wait < 2*time.Second {
-		t.Errorf("it was asked again after %s, though it said 2 seconds", wait)
+	if wait := down.at[3].Sub(down.at[2]); wait < 3*time.Second {
+		t.Errorf("it was asked again after %s, though it said 3 seconds", wait)
 	}
-	if wait := down.at[3].Sub(down.at[2]); wait < 500*time.Millisecond {
+	if wait := down.at[4].Sub(down.at[3]); wait < 500*time.Millisecond {
 		t.Errorf("it was asked again after %s", wait)
 	}
 	if log := x.log.String(); !strings.Contains(log, "429 Too Many Requests") || !strings.Contains(log, "stream=down") || strings.Contains(log, down.URL) {
@@ -306,8 +307,9 @@ func TestKilledBetweenDeliveryAndCursor(t *testing.T) {
 			return true
 		}
 		for life := range len(kills) + 1 {
+			lived, cancel := context.WithTimeout(t.Context(), 20*time.Second) // when nothing is delivered it is not killed
 			h.mu.Lock()
-			child = exec.Command(os.Args[0], "-test.run=^$")
+			child = exec.CommandContext(lived, os.Args[0], "-test.run=^$")
 			child.Env = append(os.Environ(), "BEHOV_TEST_DISPATCH="+x.url, "BEHOV_TEST_MASTER="+string(x.key), "BEHOV_TEST_HOOK="+h.URL)
 			if err := child.Start(); err != nil {
 				t.Fatal(err)
@@ -318,6 +320,7 @@ func TestKilledBetweenDeliveryAndCursor(t *testing.T) {
 				_ = child.Process.Kill()
 			}
 			_ = child.Wait()
+			cancel()
 		}
 		// Each life goes on at or before where the last one ended, and never behind.
 		seen := 0
