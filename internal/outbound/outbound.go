@@ -124,7 +124,11 @@ func (d *Dispatcher) watch(ctx context.Context) {
 	var failed time.Time
 	for {
 		appended := d.DB.AuditAppended()
-		cursors, head, err := d.DB.OutboundCursors(ctx)
+		var cursors map[string]store.OutboundCursor
+		head, err := last, error(nil)
+		if d.delivers() {
+			cursors, head, err = d.DB.OutboundCursors(ctx)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil && time.Since(failed) > time.Minute:
 			failed = time.Now()
@@ -148,6 +152,13 @@ func (d *Dispatcher) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// delivers reports whether there is any stream.
+func (d *Dispatcher) delivers() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.streams) > 0
 }
 
 // wake wakes a stream, or all for the empty name.

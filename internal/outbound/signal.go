@@ -37,6 +37,9 @@ func (s *signals) messages(ctx context.Context, r audit.Record) ([]message, erro
 		if err != nil {
 			return nil, err
 		}
+		if stays, err := s.staysAs(ctx, subject, why); err != nil || stays {
+			return nil, err
+		}
 		about, err := details(signal, r, why)
 		if err != nil {
 			return nil, err
@@ -50,6 +53,18 @@ func (s *signals) messages(ctx context.Context, r audit.Record) ([]message, erro
 		all = append(all, message{record: r.Index, id: id, kind: signal, at: r.At, body: body})
 	}
 	return all, nil
+}
+
+// staysAs reports whether a record that is shut out was merged into another person whom the
+// receiver knows by the same subject, and who stays.
+func (s *signals) staysAs(ctx context.Context, subject subjectID, why reason.Reason) (bool, error) {
+	k, err := why.Kind()
+	merged, ok := k.(reason.RecordMerged)
+	if err != nil || !ok {
+		return false, nil //nolint:nilerr // a reason that is not known says nothing of a merge
+	}
+	other, err := s.subject(ctx, s.receiver, merged.Into)
+	return other == subject, err
 }
 
 // tokenID returns the ID of a token: no two tokens of the transmitter have the same.

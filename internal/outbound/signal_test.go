@@ -263,6 +263,31 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
+// TestMergedRecord: when the accounts of a record are disabled because it was merged into
+// another, a receiver that knows both by the same address is not told that the person is
+// out; one that tells them apart is.
+func TestMergedRecord(t *testing.T) {
+	for format, want := range map[string]int{"email": 0, "opaque": 2} {
+		x := newFixture(t, "sqlite:"+t.TempDir()+"/behov.db")
+		x.people()
+		if err := x.db.Write(t.Context(), func(tx *store.Tx) error {
+			return tx.RecordEvents(t.Context(), "second", nil, []identity.Event{{Source: "hr", Kind: identity.PersonAdded, Person: "twin", Key: "key-twin", Login: "login-twin", Effective: "2026-01-01", Recorded: x.now(),
+				PersonFacts: &identity.PersonFacts{GivenName: "Göta", FamilyName: "Hemligstam", Email: "known@example.org"}}})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r, _ := x.portal(ecKey(t), config.SubjectFormat{Format: format})
+		stop := x.dispatch(x.db)
+		x.record(step("twin", "ad", "disable-account", reason.RecordMerged{Into: "known"})...)
+		x.record(step("known", "ad", "disable-account", left)...)
+		x.delivered()
+		stop()
+		if got := r.names(); len(got) != want+2 {
+			t.Errorf("%s: %v", format, got)
+		}
+	}
+}
+
 // people puts two people into the database, one with a protected identity.
 func (x *fixture) people() {
 	x.t.Helper()
