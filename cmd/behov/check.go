@@ -47,7 +47,7 @@ disable accounts.`,
 }
 
 func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
-	if err := c.Alerts.Secrets(c.Dir); err != nil {
+	if err := errors.Join(c.Alerts.Secrets(c.Dir), c.EventSecrets()); err != nil {
 		return fmt.Errorf("behov.yaml: %w", err)
 	}
 	if _, err := masterKey(c); err != nil && !errors.Is(err, fs.ErrNotExist) && !offline {

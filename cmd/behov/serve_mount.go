@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
@@ -41,9 +42,15 @@ func (m *mounting) handler(c *config.Config, e *reconcile.Engine, importer *hr.I
 	if !reflect.DeepEqual(c.Serve.ACME, m.i.config.Serve.ACME) {
 		m.log.Warn("serve.acme has changed: it is used when behov is restarted")
 	}
-	mounts := map[string]server.Mount{scimserver.Path: {Handler: scim, Body: -1}}
+	events, err := outbound.Handler(c, m.i.db, m.app.now, m.log)
+	if err != nil {
+		return nil, err
+	}
+	root := http.NewServeMux()
+	root.Handle(outbound.WellKnown+"/", events)
+	mounts := map[string]server.Mount{scimserver.Path: {Handler: scim, Body: -1}, outbound.Path: {Handler: events}, "": {Handler: server.Routes(root)}}
 	if c.SignIn.Configured() || loopback(m.serving.listen) {
-		if err := m.people(mounts, c, e, importer); err != nil {
+		if err := m.people(root, mounts, c, e, importer); err != nil {
 			return nil, err
 		}
 	}
@@ -52,7 +59,7 @@ func (m *mounting) handler(c *config.Config, e *reconcile.Engine, importer *hr.I
 }
 
 // people mounts what people, and programs that are theirs, are answered.
-func (m *mounting) people(mounts map[string]server.Mount, c *config.Config, e *reconcile.Engine, importer *hr.Importer) error {
+func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c *config.Config, e *reconcile.Engine, importer *hr.Importer) error {
 	door, err := signin.New(m.i.db, c, m.app.now, m.log, server.NewLimiter("failed-sign-ins", server.PerMinute(c.Serve.FailedSignIns)))
 	if err != nil {
 		return err
@@ -63,7 +70,6 @@ func (m *mounting) people(mounts map[string]server.Mount, c *config.Config, e *r
 		})
 	}
 	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
-	root := http.NewServeMux()
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
@@ -72,7 +78,6 @@ func (m *mounting) people(mounts map[string]server.Mount, c *config.Config, e *r
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "behov\n\nSign in: "+signin.Path+"\nThe API: "+api.Path+"/docs\n")
 	})
-	mounts[""] = server.Mount{Handler: server.Routes(root)}
 	mounts[api.Path] = server.Mount{Handler: answers, Body: -1}
 	mounts[api.AuthZENPath] = server.Mount{Handler: answers, Body: -1}
 	return nil

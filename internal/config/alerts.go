@@ -44,6 +44,7 @@ type Webhook struct {
 	// Secret is a reference to the key that signs bodies, in the form of Standard
 	// Webhooks (whsec_ and base64); empty without.
 	Secret string
+	CAFile string // has certificates to trust; empty for the system's
 }
 
 type alertsYAML struct {
@@ -102,11 +103,7 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	if a.Unavailable < time.Minute {
 		doc.report(at+".away_after", "it must be a minute or more, as in 15m or 2h")
 	}
-	secret := func(place, ref string) {
-		if ref != "" && !isReference(ref) {
-			doc.report(place, "a secret must not stand in the configuration: write env:NAME or file:PATH")
-		}
-	}
+	secret := func(place, ref string) { checkSecret(doc, place, ref) }
 	if e := y.Email; e != nil {
 		at := at + ".email"
 		out := &Email{From: e.From, To: e.To, User: e.User, Secret: e.Password}
@@ -132,21 +129,34 @@ func (l *loader) alerts(doc *document, y alertsYAML) Alerts {
 	}
 	if w := y.Webhook; w != nil {
 		at := at + ".webhook"
-		u, err := url.Parse(w.URL)
-		switch {
-		case isReference(w.URL): // the resolved URL is checked when it is used
-		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-			doc.report(at+".url", "it must be https://HOST/PATH; or env:NAME or file:PATH, when the address is a secret")
-		case u.Scheme == "http" && !loopback(u.Hostname()):
-			doc.report(at+".url", "it must be https://: alerts contain data about people's access")
-		case hasPassword(u):
-			doc.report(at+".url", "a secret must not stand in the configuration: write it under token, as env:NAME or file:PATH")
-		}
+		checkWebhookURL(doc, at+".url", w.URL, "alerts contain data about people's access")
 		secret(at+".token", w.Token)
 		secret(at+".secret", w.Secret)
 		a.Webhook = &Webhook{URL: w.URL, Token: w.Token, Secret: w.Secret}
 	}
 	return a
+}
+
+// checkSecret refuses a secret that stands in the configuration itself.
+func checkSecret(doc *document, at, ref string) {
+	if ref != "" && !isReference(ref) {
+		doc.report(at, "a secret must not stand in the configuration: write env:NAME or file:PATH")
+	}
+}
+
+// checkWebhookURL refuses an address that is none, or over which others could read what
+// is posted.
+func checkWebhookURL(doc *document, at, address, because string) {
+	u, err := url.Parse(address)
+	switch {
+	case isReference(address): // the resolved URL is checked when it is used
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		doc.report(at, "it must be https://HOST/PATH; or env:NAME or file:PATH, when the address is a secret")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		doc.report(at, "it must be https://: %s", because)
+	case hasPassword(u):
+		doc.report(at, "a secret must not stand in the configuration: write it under token, as env:NAME or file:PATH")
+	}
 }
 
 // Address returns the resolved URL.

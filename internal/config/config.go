@@ -46,9 +46,11 @@ type Config struct {
 	Alerts      Alerts
 	SignIn      SignIn
 	Serve       Serve
-	Sources     map[string]Source
-	Targets     []Target // sorted by name
-	Rules       *policy.Rules
+	// Events are the streams of events out, sorted by name.
+	Events  []EventStream
+	Sources map[string]Source
+	Targets []Target // sorted by name
+	Rules   *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights
 	// Operators maps users of the operating system, by name or number, to

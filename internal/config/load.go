@@ -90,6 +90,10 @@ type fileYAML struct {
 	// SignIn is how people sign in, by OpenID Connect. Without it no one can.
 	SignIn *signInYAML `yaml:"sign_in"`
 	Serve  serveYAML   `yaml:"serve"`
+	// Events are streams of events about decisions and access, each with a name of its
+	// own and exactly one of webhook, file, syslog and ssf. They name people by opaque
+	// IDs. behov serve delivers them.
+	Events map[string]eventStreamYAML `yaml:"events"`
 }
 
 type limitYAML struct {
@@ -285,6 +289,7 @@ func (l *loader) load() *Config {
 	if len(c.Targets) == 0 {
 		doc.report("$.targets", "no target is configured: behov init writes an example to start from")
 	}
+	c.Events = l.events(doc, f.Events, c)
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}

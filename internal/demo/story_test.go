@@ -91,6 +91,7 @@ func play(t *testing.T, at demo.Endpoints) {
 	if n := strings.Count(out.String(), "✓"); n < 25 {
 		t.Errorf("only %d things were checked:\n%s", n, out.String())
 	}
+	checkEventsNameNobody(t, dir)
 }
 
 // TestTheStoryNoticesWhatDidNotComeTrue plays it with a directory in which

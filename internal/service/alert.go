@@ -10,16 +10,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -235,25 +234,6 @@ type cloudEvent struct {
 // configured address only.
 var webhookClient = &http.Client{Timeout: sending, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// sign signs a body as Standard Webhooks 1.0.0 has it, where there is a key.
-func sign(h http.Header, key []byte, id string, at time.Time, body []byte) error {
-	if key == nil {
-		return nil
-	}
-	signer, err := standardwebhooks.NewWebhookRaw(key)
-	if err != nil {
-		return err
-	}
-	signature, err := signer.Sign(id, at, body)
-	if err != nil {
-		return err
-	}
-	h.Set(standardwebhooks.HeaderWebhookID, id)
-	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
-	h.Set(standardwebhooks.HeaderWebhookSignature, signature)
-	return nil
-}
-
 // postEvent posts an event at now (HTTP 1.1 Web Hooks for Event Delivery §2).
 func postEvent(ctx context.Context, c *config.Config, id string, a message, now time.Time) error {
 	hook := c.Alerts.Webhook
@@ -281,7 +261,7 @@ func postEvent(ctx context.Context, c *config.Config, id string, a message, now 
 	if err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
-	if err := sign(r.Header, key, id, now, body); err != nil {
+	if err := outbound.Sign(r.Header, key, id, now, body); err != nil {
 		return fmt.Errorf("webhook: %w", err)
 	}
 	answer, err := webhookClient.Do(r)

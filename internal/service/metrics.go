@@ -9,7 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
+	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/store"
 )
@@ -82,6 +84,8 @@ type figuresReader interface {
 	Pauses(ctx context.Context) (map[string]store.Decision, error)
 	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
 	Tokens(ctx context.Context) ([]store.Token, error)
+	OutboundCursors(ctx context.Context) (cursors map[string]store.OutboundCursor, head int64, err error)
+	OldestUndelivered(ctx context.Context, index int64) (time.Time, error)
 }
 
 func description(name, help string, labels ...string) *prometheus.Desc {
@@ -100,12 +104,14 @@ var (
 	paused        = description("paused", "Whether the target is paused.", "target")
 	different     = description("evaluator_differences", "Entitlements of people on which the fast evaluator and Casbin do not agree, with the rules in use.")
 	tokenExpiry   = description("token_expiry_timestamp_seconds", "When a SCIM token that is not revoked stops working, in Unix time; 0 for one that never does.", "source", "token_id")
+	eventsBehind  = description("event_stream_behind_records", "Records of the audit trail that a stream of events has yet to deliver or to pass over.", "stream")
+	eventsAge     = description("event_stream_behind_seconds", "Age of the oldest of these records; 0 without one.", "stream")
 	unreadable    = description("database_unreadable", "Whether the database could not be asked for the figures.")
 )
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, different, tokenExpiry, unreadable} {
+	for _, d := range []*prometheus.Desc{oldestStep, failingSteps, parkedSteps, targetUp, holds, hrSilence, auditRecords, configRefused, paused, different, tokenExpiry, eventsBehind, eventsAge, unreadable} {
 		descriptions <- d
 	}
 }
@@ -127,9 +133,14 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 	pauses, pausesErr := f.db.Pauses(ctx)
 	found, foundErr := f.db.EvaluatorDifferences(ctx, g.config.Rules.Digest, store.Everyone())
 	tokens, tokensErr := f.db.Tokens(ctx)
-	if err != nil || pausesErr != nil || foundErr != nil || tokensErr != nil {
+	behind, behindErr := f.eventStreams(ctx, g.config)
+	if err != nil || pausesErr != nil || foundErr != nil || tokensErr != nil || behindErr != nil {
 		gauge(unreadable, 1)
 		return
+	}
+	for name, b := range behind {
+		gauge(eventsBehind, float64(b.records), name)
+		gauge(eventsAge, b.age.Seconds(), name)
 	}
 	gauge(unreadable, 0)
 	gauge(different, float64(len(found)))
@@ -159,6 +170,38 @@ func (f *figures) Collect(all chan<- prometheus.Metric) {
 		}
 	}
 	gauge(auditRecords, float64(now.Heads.Audit))
+}
+
+// streamBehind is how far a stream of events is behind the audit trail.
+type streamBehind struct {
+	records int64
+	age     time.Duration
+}
+
+// eventStreams returns how far each stream of events is behind.
+func (f *figures) eventStreams(ctx context.Context, c *config.Config) (map[string]streamBehind, error) {
+	names := outbound.StreamNames(c)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	cursors, head, err := f.db.OutboundCursors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]streamBehind{}
+	for _, name := range names {
+		cursor, begun := cursors[name]
+		if !begun || cursor.Index >= head {
+			all[name] = streamBehind{}
+			continue
+		}
+		oldest, err := f.db.OldestUndelivered(ctx, cursor.Index)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = streamBehind{records: head - cursor.Index, age: max(0, f.service.Now().Sub(oldest))}
+	}
+	return all, nil
 }
 
 func boolMetric(is bool) float64 {

@@ -97,6 +97,7 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 		return err
 	}
 	s.current.Store(g)
+	s.events.Use(c)
 	s.seen = stampOf(c.Files)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)

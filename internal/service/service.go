@@ -27,6 +27,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
+	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -63,6 +64,8 @@ type Service struct {
 	working atomic.Bool
 	retired sync.WaitGroup
 	refused atomic.Pointer[error]
+
+	events *outbound.Dispatcher
 
 	paused map[string]store.Decision // as last logged; watch's
 
@@ -105,6 +108,8 @@ func (s *Service) Run(ctx context.Context) error {
 		return err
 	}
 	s.current.Store(g)
+	s.events = &outbound.Dispatcher{DB: s.DB, Now: s.Now, Log: s.Log}
+	s.events.Use(s.Config)
 	s.seen = stampOf(s.Config.Files)
 	s.writing = s.seen
 	defer func() {
@@ -122,10 +127,11 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.working.Store(true)
 	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
-	var comparing sync.WaitGroup
-	comparing.Go(func() { s.compare(ctx) })
+	var beside sync.WaitGroup
+	beside.Go(func() { s.compare(ctx) })
+	beside.Go(func() { s.events.Run(ctx) })
 	s.watch(ctx)
-	comparing.Wait()
+	beside.Wait()
 	s.working.Store(false)
 	s.Log.Info("stopping when the jobs that are under way have ended", "service", s.id)
 	defer s.Log.Info("stopped", "service", s.id)

@@ -35,6 +35,7 @@ type DB struct {
 	unwritten   atomic.Pointer[writeFault]
 	operator    identity.Actor
 	wrap        func(driver.Connector) driver.Connector
+	appended    appended
 }
 
 // SetOperator says which user of the operating system runs the process, as

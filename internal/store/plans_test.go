@@ -63,6 +63,7 @@ var meantScans = map[string]string{
 	"FROM decision ORDER BY seq":                                          "audit verify compares all",
 	"'national-id' AS what":                                               "duplicates compare everybody",
 	"WHERE LENGTH(key) >= 10":                                             "check looks at every key",
+	"moved_us FROM outbound_cursor":                                       "a row for each stream",
 	// They end with the first row that fits.
 	"SELECT EXISTS (SELECT 1 FROM erased_record)":  "one row",
 	"SELECT person_id FROM person_key LIMIT 1":     "one row",

@@ -110,11 +110,15 @@ func (db *DB) writeOnce(ctx context.Context, f func(*Tx) error) error {
 	if err := tx.flushJobs(ctx); err != nil {
 		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
 	}
+	records := len(tx.records)
 	if err := tx.flushAudit(ctx); err != nil {
 		return errors.Join(err, ignoreDone(sqlTx.Rollback()))
 	}
 	if err := sqlTx.Commit(); err != nil {
 		return fmt.Errorf("database: %w", err)
+	}
+	if records > 0 {
+		db.appended.announce()
 	}
 	return nil
 }

@@ -534,6 +534,16 @@ CREATE INDEX access_interval_until ON access_interval (until_us) WHERE until_us 
 CREATE UNIQUE INDEX access_interval_open ON access_interval (target, person_id, entitlement) WHERE until_us IS NULL;
 CREATE INDEX access_interval_unseen ON access_interval (target) WHERE unseen_us IS NOT NULL AND until_us IS NULL;
 
+-- How far each stream of events out is delivered: the number of the last record that its
+-- receiver took. pending is JSON without personal values: what the receiver acknowledged
+-- beyond it, and the verification events that it asked for.
+CREATE TABLE outbound_cursor (
+    stream    TEXT PRIMARY KEY,
+    audit_idx BIGINT NOT NULL,
+    pending   TEXT NOT NULL DEFAULT '',
+    moved_us  BIGINT NOT NULL
+);
+
 -- One row: the last number of each sequence, the head of the audit chain, and when the
 -- database was made of a backup.
 CREATE TABLE head (
@@ -555,6 +565,7 @@ CREATE TABLE master_key (
 -- +goose Down
 DROP TABLE master_key;
 DROP TABLE head;
+DROP TABLE outbound_cursor;
 DROP TABLE access_interval;
 DROP TABLE audit_record;
 DROP TABLE alert_sent;
