@@ -77,15 +77,97 @@ func (v *View) AccessPage(person identity.PersonID, p *Period, page Page) (had [
 	return had, next, err
 }
 
-// ChangesPage is Changes, a page at a time, sorted by person and beginning.
+// changeKey is where a page of changes goes on: after one of the beginnings and one of the
+// ends.
+type changeKey struct {
+	Began store.IntervalKey `json:"b"`
+	Ended store.IntervalKey `json:"e"`
+}
+
+// ChangesPage is Changes, a page at a time, in order of time.
 func (v *View) ChangesPage(p Period, page Page) (changes []Change, next string, err error) {
-	after, err := parseIntervalKey(page.After)
-	if err != nil {
-		return nil, "", err
+	var after changeKey
+	if page.After != "" && json.Unmarshal([]byte(page.After), &after) != nil {
+		return nil, "", &CursorError{}
 	}
-	had := []Access{}
-	next, err = v.fill(store.IntervalQuery{From: p.From, To: p.To, Changed: true, After: after.IntervalKey}, false, page.Limit, &had)
-	return changesIn(p, had), next, err
+	changes = []Change{}
+	for looked := 0; looked < scanned; {
+		size := max(page.Limit-len(changes)+1, 100)
+		began, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To, Began: true, After: after.Began, Most: size})
+		if err != nil {
+			return nil, "", err
+		}
+		ended, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To, Ended: true, After: after.Ended, Most: size})
+		if err != nil {
+			return nil, "", err
+		}
+		part, err := v.merged(began, ended, size)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, c := range part {
+			if len(changes) == page.Limit {
+				b, err := json.Marshal(after)
+				return changes, string(b), err
+			}
+			if c.ended {
+				after.Ended = c.key
+			} else {
+				after.Began = c.key
+			}
+			if c.Access.Person.ID != "" {
+				changes = append(changes, c.Change)
+			}
+		}
+		if looked += len(part); len(part) < size {
+			return changes, "", nil
+		}
+	}
+	b, err := json.Marshal(after)
+	return changes, string(b), err
+}
+
+// placed is a change, with the key of its place. It has no person when the viewer may not
+// see it.
+type placed struct {
+	Change
+	ended bool
+	key   store.IntervalKey
+}
+
+// merged returns at most so many of the beginnings and ends, in order of time.
+func (v *View) merged(began, ended []audit.Interval, most int) ([]placed, error) {
+	var all []placed
+	for _, x := range began {
+		all = append(all, placed{Change: Change{At: x.Since, Began: true}, key: store.IntervalKey{Person: x.Person, SinceUS: x.Since.UnixMicro(), Record: x.SinceRecord}})
+	}
+	for _, x := range ended {
+		all = append(all, placed{Change: Change{At: x.Until}, ended: true, key: store.IntervalKey{Person: x.Person, SinceUS: x.Until.UnixMicro(), Record: x.UntilRecord}})
+	}
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return all[a].At.Compare(all[b].At) })
+	order = order[:min(len(order), most)]
+	intervals := slices.Concat(began, ended)
+	var shown []audit.Interval
+	for _, i := range order {
+		shown = append(shown, intervals[i])
+	}
+	seen, err := v.access(shown, false)
+	if err != nil {
+		return nil, err
+	}
+	var out []placed
+	for _, i := range order {
+		p := all[i]
+		if len(seen) > 0 && seen[0].Person.ID == intervals[i].Person && seen[0].Entitlement == intervals[i].Entitlement && seen[0].Records[0] == intervals[i].SinceRecord {
+			p.Access, seen = seen[0], seen[1:]
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // fill appends what a query selects, until there are so many, and returns the key after

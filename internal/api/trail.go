@@ -101,7 +101,7 @@ func (a *api) trail() {
 			had, next, err := c.WhoHadPage(in.System, period, page)
 			return items(had, next, err)
 		})
-	route(a, Signed, op{id: "list-access-changes", method: http.MethodGet, path: "/access-changes", tag: "access", summary: "What access began and ended during a period", description: "Of those whom the caller may see; today without a period. A part is in order of time, the parts are by person."},
+	route(a, Signed, op{id: "list-access-changes", method: http.MethodGet, path: "/access-changes", tag: "access", summary: "What access began and ended during a period", description: "Of those whom the caller may see, in order of time; today without a period."},
 		func(c *call, in *struct {
 			From time.Time `query:"from" required:"false"`
 			To   time.Time `query:"to" required:"false"`

@@ -351,6 +351,9 @@ type IntervalQuery struct {
 	From, To time.Time
 	// Changed selects, of these, those that began or ended within From and To.
 	Changed bool
+	// Began and Ended select, of those that began, or ended, within From and To, at most
+	// Most after an instant and a record, in order of time.
+	Began, Ended bool
 	// Open selects those that have not ended.
 	Open bool
 	// After and Most select, of one entitlement or one person, at most so many after an
@@ -394,6 +397,20 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	if q.Entitlement != "" {
 		where("entitlement = $%d", q.Entitlement)
 	}
+	if q.Began || q.Ended {
+		at, record := "since_us", "since_record"
+		if q.Ended {
+			at, record = "until_us", "until_record"
+		}
+		to := int64(math.MaxInt64)
+		if !q.To.IsZero() {
+			to = micros(q.To)
+		}
+		n := len(args) + 1
+		args = append(args, max(micros(q.From), q.After.SinceUS), to, q.After.SinceUS, q.After.Record, string(q.After.Person), q.Most)
+		query += fmt.Sprintf(" AND %[1]s >= $%[3]d AND %[1]s < $%[4]d AND (%[1]s, %[2]s, person_id) > ($%[5]d, $%[6]d, $%[7]d) ORDER BY %[1]s, %[2]s, person_id LIMIT $%[8]d", at, record, n, n+1, n+2, n+3, n+4, n+5)
+		q.From, q.To, q.Most = time.Time{}, time.Time{}, 0
+	}
 	if q.Changed {
 		to := int64(math.MaxInt64)
 		if !q.To.IsZero() {
@@ -435,7 +452,7 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		i.UnseenSince, i.UnseenRecord = instant(unseen.Int64), unseenRecord.Int64
 		all = append(all, i)
 	}
-	if q.Most == 0 {
+	if q.Most == 0 && !q.Began && !q.Ended {
 		audit.SortIntervals(all)
 	}
 	if err := rows.Err(); err != nil {

@@ -529,8 +529,8 @@ CREATE TABLE access_interval (
     PRIMARY KEY (person_id, target, entitlement, since_record)
 );
 CREATE INDEX access_interval_entitlement ON access_interval (entitlement, person_id, since_us);
-CREATE INDEX access_interval_since ON access_interval (since_us);
-CREATE INDEX access_interval_until ON access_interval (until_us) WHERE until_us IS NOT NULL;
+CREATE INDEX access_interval_since ON access_interval (since_us, since_record, person_id);
+CREATE INDEX access_interval_until ON access_interval (until_us, until_record, person_id) WHERE until_us IS NOT NULL;
 CREATE UNIQUE INDEX access_interval_open ON access_interval (target, person_id, entitlement) WHERE until_us IS NULL;
 CREATE INDEX access_interval_unseen ON access_interval (target) WHERE unseen_us IS NOT NULL AND until_us IS NULL;
 

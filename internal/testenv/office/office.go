@@ -89,12 +89,14 @@ func New(t testing.TB, other map[string]string) *Office {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	m, err := memory.New(*c.Targets[0].Settings.(config.MemorySettings).Config)
-	if err != nil {
-		t.Fatal(err)
+	connected := map[string]connectors.Connector{}
+	for _, target := range c.Targets {
+		if connected[target.Name], err = memory.New(*target.Settings.(config.MemorySettings).Config); err != nil {
+			t.Fatal(err)
+		}
 	}
 	o := &Office{t: t, DB: db, Config: c, Time: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)}
-	o.Engine = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": m}, Now: o.Clock, Actor: identity.System, RetryAllSteps: true}
+	o.Engine = &reconcile.Engine{DB: db, Config: c, Targets: connected, Now: o.Clock, Actor: identity.System, RetryAllSteps: true}
 	rows := Header
 	for _, key := range Roles {
 		rows += key + ",E-" + key + ",Given,Family" + key + ",office,,,,2020-01-01,,no\n"
