@@ -93,11 +93,11 @@ func (v *View) ChangesPage(p Period, page Page) (changes []Change, next string, 
 	changes = []Change{}
 	for looked := 0; looked < scanned; {
 		size := max(page.Limit-len(changes)+1, 100)
-		began, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To, Began: true, After: after.Began, Most: size})
+		began, err := v.DB.AccessChanged(v.ctx, store.ChangeQuery{From: p.From, To: p.To, After: after.Began, Most: size})
 		if err != nil {
 			return nil, "", err
 		}
-		ended, err := v.DB.Intervals(v.ctx, store.IntervalQuery{From: p.From, To: p.To, Ended: true, After: after.Ended, Most: size})
+		ended, err := v.DB.AccessChanged(v.ctx, store.ChangeQuery{Ended: true, From: p.From, To: p.To, After: after.Ended, Most: size})
 		if err != nil {
 			return nil, "", err
 		}

@@ -89,7 +89,7 @@ func benchAnswers(b *testing.B, people int) {
 	var answers sync.WaitGroup
 	requests := 0
 	b.ResetTimer()
-	for n := 0; n < 17*testenv.BenchSize(100) || b.Loop(); n++ {
+	for n := 0; n < 17*testenv.BenchSize(60) || b.Loop(); n++ {
 		name := names[n%len(names)]
 		who := "auditor"
 		if name == "staff" {

@@ -351,9 +351,6 @@ type IntervalQuery struct {
 	From, To time.Time
 	// Changed selects, of these, those that began or ended within From and To.
 	Changed bool
-	// Began and Ended select, of those that began, or ended, within From and To, at most
-	// Most after an instant and a record, in order of time.
-	Began, Ended bool
 	// Open selects those that have not ended.
 	Open bool
 	// After and Most select, of one entitlement or one person, at most so many after an
@@ -382,7 +379,7 @@ func (db *DB) Intervals(ctx context.Context, q IntervalQuery) ([]audit.Interval,
 }
 
 func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery) ([]audit.Interval, error) {
-	query := `SELECT person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record, given, reason FROM access_interval WHERE 1 = 1`
+	query := `SELECT ` + intervalColumns + ` FROM access_interval WHERE 1 = 1`
 	var args []any
 	where := func(condition string, value any) {
 		args = append(args, value)
@@ -396,20 +393,6 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 	}
 	if q.Entitlement != "" {
 		where("entitlement = $%d", q.Entitlement)
-	}
-	if q.Began || q.Ended {
-		at, record := "since_us", "since_record"
-		if q.Ended {
-			at, record = "until_us", "until_record"
-		}
-		to := int64(math.MaxInt64)
-		if !q.To.IsZero() {
-			to = micros(q.To)
-		}
-		n := len(args) + 1
-		args = append(args, max(micros(q.From), q.After.SinceUS), to, q.After.SinceUS, q.After.Record, string(q.After.Person), q.Most)
-		query += fmt.Sprintf(" AND %[1]s >= $%[3]d AND %[1]s < $%[4]d AND (%[1]s, %[2]s, person_id) > ($%[5]d, $%[6]d, $%[7]d) ORDER BY %[1]s, %[2]s, person_id LIMIT $%[8]d", at, record, n, n+1, n+2, n+3, n+4, n+5)
-		q.From, q.To, q.Most = time.Time{}, time.Time{}, 0
 	}
 	if q.Changed {
 		to := int64(math.MaxInt64)
@@ -435,6 +418,41 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		args = append(args, string(q.After.Person), q.After.SinceUS, q.After.Record, q.Most)
 		query += fmt.Sprintf(" AND (person_id, since_us, since_record) > ($%d, $%d, $%d) ORDER BY person_id, since_us, since_record LIMIT $%d", n, n+1, n+2, n+3)
 	}
+	all, err := scanIntervals(ctx, queryer, query, args)
+	if q.Most == 0 {
+		audit.SortIntervals(all)
+	}
+	return all, err
+}
+
+// ChangeQuery selects access that began, or ended, within a stretch of time.
+type ChangeQuery struct {
+	Ended    bool // those that ended
+	From, To time.Time
+	// After is the place of the one before: the instant and the record of its beginning or
+	// end.
+	After IntervalKey
+	Most  int
+}
+
+// AccessChanged returns at most so many intervals that began, or ended, within From
+// (included) and To (not included), in order of that. A zero To has no end.
+func (db *DB) AccessChanged(ctx context.Context, q ChangeQuery) ([]audit.Interval, error) {
+	at, record := "since_us", "since_record"
+	if q.Ended {
+		at, record = "until_us", "until_record"
+	}
+	to := int64(math.MaxInt64)
+	if !q.To.IsZero() {
+		to = micros(q.To)
+	}
+	return scanIntervals(ctx, db.read, fmt.Sprintf(`SELECT `+intervalColumns+` FROM access_interval WHERE %[1]s >= $1 AND %[1]s < $2 AND (%[1]s, %[2]s, person_id) > ($3, $4, $5) ORDER BY %[1]s, %[2]s, person_id LIMIT $6`, at, record),
+		[]any{max(micros(q.From), q.After.SinceUS), to, q.After.SinceUS, q.After.Record, string(q.After.Person), q.Most})
+}
+
+const intervalColumns = `person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record, given, reason`
+
+func scanIntervals(ctx context.Context, queryer sqlx.QueryerContext, query string, args []any) ([]audit.Interval, error) {
 	rows, err := queryer.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read access intervals: %w", err)
@@ -451,9 +469,6 @@ func intervals(ctx context.Context, queryer sqlx.QueryerContext, q IntervalQuery
 		i.Since, i.Until, i.UntilRecord = instant(since), instant(until.Int64), untilRecord.Int64
 		i.UnseenSince, i.UnseenRecord = instant(unseen.Int64), unseenRecord.Int64
 		all = append(all, i)
-	}
-	if q.Most == 0 && !q.Began && !q.Ended {
-		audit.SortIntervals(all)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read access intervals: %w", err)

@@ -77,13 +77,22 @@ func (db *DB) SearchPeople(ctx context.Context, text string, after identity.Pers
 	if len(words) == 0 {
 		return ids, nil
 	}
-	// The longest word is the one that the fewest begin with.
-	slices.SortStableFunc(words, func(a, b string) int { return len(b) - len(a) })
+	words = words[:min(len(words), maxWords)]
+	rare, err := db.rarest(ctx, words)
+	if err != nil {
+		return nil, err
+	}
 	args := []any{string(after), most}
 	var conditions strings.Builder
-	for _, word := range words[:min(len(words), maxWords)] {
-		args = append(args, word, word+"\U0010FFFF")
-		fmt.Fprintf(&conditions, " AND p.id IN (SELECT person_id FROM person_word WHERE word >= $%d AND word < $%d)", len(args)-1, len(args))
+	for i, word := range words {
+		args = append(args, word, afterPrefix(word))
+		// Of what few have, those few are read; of what many have, people are asked one after
+		// another whether they have it, and the first soon do.
+		condition := " AND EXISTS (SELECT 1 FROM person_word w WHERE w.person_id = p.id AND w.word >= $%d AND w.word < $%d)"
+		if i == rare {
+			condition = " AND p.id IN (SELECT person_id FROM person_word WHERE word >= $%d AND word < $%d)"
+		}
+		fmt.Fprintf(&conditions, condition, len(args)-1, len(args))
 	}
 	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person p WHERE p.id > $1`+conditions.String()+` AND NOT p.protected AND NOT p.protected_by_hand
 		AND NOT EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = p.national_id_hash AND (o.protected OR o.protected_by_hand)) ORDER BY p.id LIMIT $2`, args...); err != nil {
@@ -92,8 +101,31 @@ func (db *DB) SearchPeople(ctx context.Context, text string, after identity.Pers
 	return ids, nil
 }
 
-// maxWords is how many words of a search count.
-const maxWords = 5
+const (
+	// maxWords is how many words of a search count.
+	maxWords = 5
+	// fewHave is how many people may have a word for it to be one that few have.
+	fewHave = 2000
+)
+
+// afterPrefix sorts after every word that begins with a prefix.
+func afterPrefix(word string) string { return word + "\U0010FFFF" }
+
+// rarest returns the index of the word that the fewest people have, or -1 when many have
+// each. It counts no further than it has to.
+func (db *DB) rarest(ctx context.Context, words []string) (int, error) {
+	rare, fewest := -1, fewHave
+	for i, word := range words {
+		var n int
+		if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM (SELECT 1 FROM person_word WHERE word >= $1 AND word < $2 LIMIT $3) few`, word, afterPrefix(word), fewHave); err != nil {
+			return -1, fmt.Errorf("search people: %w", err)
+		}
+		if n < fewest {
+			rare, fewest = i, n
+		}
+	}
+	return rare, nil
+}
 
 // PeopleAfter returns at most so many people after an ID, sorted by it.
 func (db *DB) PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error) {

@@ -50,7 +50,7 @@ CREATE TABLE person_word (
     person_id TEXT NOT NULL REFERENCES person (id),
     PRIMARY KEY (word, person_id)
 );
-CREATE INDEX person_word_person ON person_word (person_id);
+CREATE INDEX person_word_person ON person_word (person_id, word);
 
 -- Each person's key, wrapped with the master key. Deleting the row makes everything sealed
 -- for the person unreadable.
