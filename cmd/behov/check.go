@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
 )
@@ -47,7 +48,7 @@ disable accounts.`,
 }
 
 func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
-	if err := errors.Join(c.Alerts.Secrets(c.Dir), c.EventSecrets()); err != nil {
+	if err := errors.Join(c.Alerts.Secrets(c.Dir), c.EventSecrets(), c.SignIn.Secrets(c.Dir)); err != nil {
 		return fmt.Errorf("behov.yaml: %w", err)
 	}
 	if _, err := masterKey(c); err != nil && !errors.Is(err, fs.ErrNotExist) && !offline {
@@ -84,6 +85,11 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	warnings, err := warningsOf(ctx, db, c)
 	if err != nil {
 		return err
+	}
+	if c.SignIn.Configured() && !offline {
+		if err := signin.Check(c); err != nil {
+			warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Text: fmt.Sprintf("sign_in: %v", err)})
+		}
 	}
 	if a.json {
 		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,

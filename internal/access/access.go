@@ -36,7 +36,10 @@ type Viewer struct {
 	// Subject is the person who asks. Without a person it is an operator in a shell who
 	// can read the installation's key and database, and whom nothing identifies: they
 	// see every person, and no protected identity.
-	Subject  rights.Subject
+	Subject rights.Subject
+	// Known is what KnownSubject said of the subject a moment ago; it is asked again when it
+	// is of nobody.
+	Known    rights.Known
 	Language wording.Language // English when it is empty
 	Place    wording.Place
 }
@@ -84,8 +87,10 @@ func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	if viewer.Subject.Person == "" {
 		return v, nil
 	}
-	if v.known, err = KnownSubject(ctx, a.DB, a.Config, a.Today(), viewer.Subject); err != nil {
-		return nil, fmt.Errorf("the viewer: %w", err)
+	if v.known = viewer.Known; v.known.Person != viewer.Subject.Person {
+		if v.known, err = KnownSubject(ctx, a.DB, a.Config, a.Today(), viewer.Subject); err != nil {
+			return nil, fmt.Errorf("the viewer: %w", err)
+		}
 	}
 	if v.linked, err = a.DB.LinkedPeople(ctx, viewer.Subject.Person); err != nil {
 		return nil, err

@@ -29,8 +29,12 @@ const scanned = 2000
 func (v *View) PeoplePage(state identity.State, search string, page Page) (people []PersonState, next string, err error) {
 	people = []PersonState{}
 	after := identity.PersonID(page.After)
+	size := page.Limit + 1
+	if state != "" || !v.everyone { // not all of them count
+		size = max(size, 100)
+	}
 	for looked := 0; looked < scanned; {
-		batch, last, err := v.candidates(search, after, max(page.Limit+1, 100))
+		batch, last, err := v.candidates(search, after, size)
 		if err != nil || len(batch) == 0 {
 			return people, "", err
 		}

@@ -125,7 +125,7 @@ func (a *api) call(ctx context.Context, rule Rule, o op) (*call, error) {
 	if t := q.caller.Token; t.ID != "" && (!t.Has(o.scope()) && !t.Has("*:"+scopeKind(o)) || t.Systems != "" && !o.systems) {
 		return nil, errScope
 	}
-	v, err := a.answers.For(ctx, access.Viewer{Subject: q.caller.Subject, Language: q.language, Place: wording.Plain})
+	v, err := a.answers.For(ctx, access.Viewer{Subject: q.caller.Subject, Known: q.caller.Known, Language: q.language, Place: wording.Plain})
 	if err != nil {
 		return nil, err
 	}

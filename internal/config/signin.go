@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -173,4 +174,15 @@ func (l *loader) personClaim(doc *document, at string, y *signInYAML, c *Config)
 		p.Source = c.First
 	}
 	return p
+}
+
+// Secrets returns an error unless the client's secret can be read.
+func (s SignIn) Secrets(dir string) error {
+	if s.Secret == "" {
+		return nil
+	}
+	if _, err := Resolve(dir, s.Secret); err != nil {
+		return fmt.Errorf("sign_in.secret: %w", err)
+	}
+	return nil
 }

@@ -37,6 +37,7 @@ type metadata struct {
 	EndSession string   `json:"end_session_endpoint"`
 	Issues     bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
 	Algorithms []string `json:"id_token_signing_alg_values_supported"`
+	Supported  []string `json:"claims_supported"`
 }
 
 const (
@@ -209,4 +210,18 @@ func texts(claim any) []string {
 // signedIn returns the subject that claims are about.
 func (c claims) subjectOf() rights.Subject {
 	return rights.Subject{How: rights.SignedIn, Groups: strings.Join(c.groups, "\n")}
+}
+
+// Check asks the identity provider what it says of itself, and returns what would keep
+// people from signing in.
+func Check(c *config.Config) error {
+	p := &provider{config: c.SignIn, now: time.Now}
+	m, err := p.discover()
+	if err != nil {
+		return err
+	}
+	if supported := m.Supported; len(supported) > 0 && !slices.Contains(supported, c.SignIn.Person.Claim) {
+		return fmt.Errorf("%s does not list the claim %s among those that it gives: see that it sends it", c.SignIn.Issuer, c.SignIn.Person.Claim)
+	}
+	return nil
 }

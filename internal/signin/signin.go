@@ -112,6 +112,8 @@ func addressOf(r *http.Request) string {
 // Caller is who makes a request.
 type Caller struct {
 	Subject rights.Subject
+	// Known is what rights know of the subject now.
+	Known rights.Known
 	// Session is the ID of the session; empty for a token.
 	Session string
 	// Token is the one that is shown; zero for a session.
@@ -142,6 +144,7 @@ func (s *SignIn) Caller(r *http.Request) (Caller, error) {
 		}
 		return Caller{}, ErrNotSignedIn
 	}
+	c.Known = known
 	return c, nil
 }
 
