@@ -422,3 +422,30 @@ func TestAReasonInJSON(t *testing.T) {
 		}
 	}
 }
+
+// Equal fingerprints of values would tell that a protected person works where another does.
+func TestFingerprintsOfTheMaskedAreLeftOut(t *testing.T) {
+	in := &installation{office.New(t, map[string]string{"behov.yaml": "  two: {attributes: {department: \"{{.Unit}}\"}, memory: {groups: []}}\n"})}
+	made, _, err := in.Engine.Preview(t.Context(), reconcile.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := in.view(t, "auditor").Plan(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, others := in.Person("secret").ID, 0
+	for _, s := range shown.Steps {
+		for name, fingerprint := range s.Attributes {
+			switch {
+			case s.Person.ID == secret && fingerprint != "":
+				t.Errorf("%s of a protected person has a fingerprint", name)
+			case s.Person.ID != secret && fingerprint != "":
+				others++
+			}
+		}
+	}
+	if others == 0 {
+		t.Error("nobody has a fingerprint")
+	}
+}

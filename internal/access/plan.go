@@ -147,7 +147,27 @@ func (v *View) Plan(p *plan.Plan) (Plan, error) {
 }
 
 // Step returns a step with its person and its sentence.
-func (v *View) Step(s plan.Step) Step { return Step{s, v.Ref(s.Person), v.Because(s.Reason)} }
+//
+// Of a person who is masked the fingerprints of values are left out: two that are equal tell
+// that the person works where another does.
+func (v *View) Step(s plan.Step) Step {
+	if v.Masked(s.Person) {
+		s.Attributes, s.Before = withoutValues(s.Attributes), withoutValues(s.Before)
+	}
+	return Step{s, v.Ref(s.Person), v.Because(s.Reason)}
+}
+
+// withoutValues returns the names of attributes, without anything of their values.
+func withoutValues(fingerprints map[string]string) map[string]string {
+	if len(fingerprints) == 0 {
+		return fingerprints
+	}
+	names := map[string]string{}
+	for name := range fingerprints {
+		names[name] = ""
+	}
+	return names
+}
 
 // loadPlan reads at once everyone whom a plan names.
 func (v *View) loadPlan(p *plan.Plan) error {
