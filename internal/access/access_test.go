@@ -18,6 +18,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -425,7 +426,8 @@ func TestAReasonInJSON(t *testing.T) {
 
 // Equal fingerprints of values would tell that a protected person works where another does.
 func TestFingerprintsOfTheMaskedAreLeftOut(t *testing.T) {
-	in := &installation{office.New(t, map[string]string{"behov.yaml": "  two: {attributes: {department: \"{{.Unit}}\"}, memory: {groups: []}}\n"})}
+	in := &installation{office.New(t, map[string]string{"behov.yaml": "  two: {attributes: {department: \"{{.Unit}}\"}, memory: {groups: [all]}}\n",
+		"catalogue.yaml": "systems:\n  base: {target: two, entitlements: {all: {}}}\n", "policy.csv": "p, everyone, true, base:all, allow, everybody\n"})}
 	made, _, err := in.Engine.Preview(t.Context(), reconcile.Scope{})
 	if err != nil {
 		t.Fatal(err)
