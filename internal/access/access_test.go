@@ -451,3 +451,17 @@ func TestFingerprintsOfTheMaskedAreLeftOut(t *testing.T) {
 		t.Error("nobody has a fingerprint")
 	}
 }
+
+// A group of the identity provider gives the role that rights.csv says, and no other.
+func TestGroupsGiveRoles(t *testing.T) {
+	in := newInstallation(t, "g, group:behov-auditors, auditor\n")
+	for groups, want := range map[string]bool{"": false, "behov-auditors": true, "readers\nbehov-auditors": true, "behov-auditor": false, "readers": false} {
+		v, err := in.Answers().For(t.Context(), access.Viewer{Subject: rights.Subject{Person: in.Person("stranger").ID, How: rights.SignedIn, Groups: groups}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.SeesEveryone() != want {
+			t.Errorf("the groups %q: %t", groups, v.SeesEveryone())
+		}
+	}
+}
