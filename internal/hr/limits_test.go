@@ -56,8 +56,8 @@ func flood() map[string][2]string {
 		"JSON Lines of columns":    {columns("{\"c%d\":1}\n"), "columns"},
 		"JSON of far columns":      {"[{" + strings.TrimSuffix(columnsUpTo(900), ",") + "}" + fill("", `,{"c899":1}`, "]"), "none of the columns that are looked for"},
 		"JSON Lines that are none": {fill(records()[0]+"\n", "x\n", ""), "more than 10000 records"},
-		"JSON, deep":               {"[" + strings.TrimSuffix(strings.Repeat(deep+",", hostile/len(deep)), ",") + "]", "no column person_id"},
-		"JSON, one long list":      {fill(`[{"person_id": [`, "1,", "1]}]"), "no column employment_id"},
+		"JSON, deep":               {"[" + strings.TrimSuffix(strings.Repeat(deep+",", hostile/len(deep)), ",") + "]", "and not person_id"},
+		"JSON, one long list":      {fill(`[{"person_id": [`, "1,", "1]}]"), "and not employment_id"},
 	}
 }
 
