@@ -35,7 +35,7 @@ func runPython(t testing.TB, directory string, requirements []byte, environment 
 	ctx, cancel := context.WithTimeout(t.Context(), pythonLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, args...)
-	cmd.Env = append(os.Environ(), environment...)
+	cmd.Env, cmd.Dir = append(os.Environ(), environment...), t.TempDir() // some keep files where they are started
 	dieWithParent(cmd)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
