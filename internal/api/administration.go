@@ -127,7 +127,7 @@ func (a *api) tokens() {
 			if err := a.checkScopes(in.Body.Scopes, in.Body.Systems); err != nil {
 				return nil, err
 			}
-			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires}, c.caller.Subject)
+			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires, SignedIn: c.caller.SignedIn}, c.caller.Subject)
 			if err != nil {
 				return nil, err
 			}
