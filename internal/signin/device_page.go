@@ -206,4 +206,3 @@ func (s *SignIn) page(w http.ResponseWriter, r *http.Request, c Caller, fill fun
 
 // button returns a sentence as a button, a label or a title has it.
 func button(sentence string) string { return strings.TrimSuffix(sentence, ".") }
-

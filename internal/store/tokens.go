@@ -30,8 +30,8 @@ type Token struct {
 	Owner identity.PersonID `db:"owner" json:"owner,omitempty"`
 	// Scopes are what it may be used for, and Systems of which systems, each separated by
 	// spaces; no systems are all.
-	Scopes    string `db:"scopes" json:"scopes,omitempty"`
-	Systems   string `db:"systems" json:"systems,omitempty"`
+	Scopes  string `db:"scopes" json:"scopes,omitempty"`
+	Systems string `db:"systems" json:"systems,omitempty"`
 	Factors string `db:"factors" json:"-"` // ManyFactors when the owner signed in so to make it
 	// SignedUS is when the owner showed who they are, which may be long before the token was
 	// made; 0 for when it was made.
