@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/build"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
@@ -142,7 +145,7 @@ func (a *api) tokens() {
 			shown := []Token{}
 			for _, t := range all {
 				if in.All || t.Owner == c.caller.Subject.Person {
-					shown = append(shown, c.token(t))
+					shown = append(shown, TokenOf(c.View, t))
 				}
 			}
 			return items(shown, "", nil)
@@ -156,14 +159,14 @@ func (a *api) tokens() {
 				Expires time.Time `json:"expires" doc:"At most a year from now."`
 			}
 		}) (*answer[MadeToken], error) {
-			if err := a.checkScopes(in.Body.Scopes, in.Body.Systems); err != nil {
+			if err := CheckScopes(a.huma.OpenAPI(), a.Config, in.Body.Scopes, in.Body.Systems); err != nil {
 				return nil, err
 			}
 			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires, SignedIn: c.caller.SignedIn}, c.caller.Subject)
 			if err != nil {
 				return nil, err
 			}
-			return one(MadeToken{c.token(t), text}, nil)
+			return one(MadeToken{TokenOf(c.View, t), text}, nil)
 		})
 	route(a, Signed, op{id: "revoke-token", method: http.MethodDelete, path: "/tokens/{id}", tag: "tokens", status: http.StatusNoContent, summary: "End a token for good: one of mine, or any for those who may"},
 		func(c *call, in *struct {
@@ -174,17 +177,17 @@ func (a *api) tokens() {
 		})
 }
 
-// checkScopes refuses scopes that no route has, and systems that are not there.
-func (a *api) checkScopes(scopes, systems []string) error {
+// CheckScopes refuses scopes that no route of a document has, and systems that are not there.
+func CheckScopes(doc *huma.OpenAPI, config *config.Config, scopes, systems []string) error {
 	p := newProblem(http.StatusUnprocessableEntity, "invalid", "the token cannot be for all of that")
-	known := append(Scopes(a.huma.OpenAPI()), "*:read", "*:write")
+	known := append(Scopes(doc), "*:read", "*:write")
 	for i, s := range scopes {
 		if !slices.Contains(known, s) {
 			p.Errors = append(p.Errors, FieldError{Message: "there is no such scope: give one of " + strings.Join(known, ", "), Location: fmt.Sprintf("body.scopes[%d]", i)})
 		}
 	}
 	for i, s := range systems {
-		if _, known := a.Config.Rules.Catalogue.System(s); !known {
+		if _, known := config.Rules.Catalogue.System(s); !known {
 			p.Errors = append(p.Errors, FieldError{Message: "there is no such system", Location: fmt.Sprintf("body.systems[%d]", i)})
 		}
 	}
@@ -194,10 +197,11 @@ func (a *api) checkScopes(scopes, systems []string) error {
 	return nil
 }
 
-func (c *call) token(t store.Token) Token {
+// TokenOf returns a token as the viewer sees it.
+func TokenOf(v *access.View, t store.Token) Token {
 	x := Token{ID: t.ID, Name: t.Name, Source: t.Source, Scopes: strings.Fields(t.Scopes), Systems: strings.Fields(t.Systems), Made: t.Created(), Used: optional(t.Used()), Expires: optional(t.Expires()), Revoked: optional(t.Revoked())}
 	if t.Owner != "" {
-		owner := c.Ref(t.Owner)
+		owner := v.Ref(t.Owner)
 		x.Owner = &owner
 	}
 	return x

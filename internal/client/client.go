@@ -114,6 +114,15 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Problem returns an error that is a problem of the API as a client has it.
+func Problem(err error) error {
+	var p *api.Problem
+	if errors.As(err, &p) {
+		return &Error{Problem: *p}
+	}
+	return err
+}
+
 // Is reports whether an error is a server's problem with a code.
 func Is(err error, code string) bool {
 	var e *Error
