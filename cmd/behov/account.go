@@ -2,12 +2,19 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 )
+
+// accountDecides is what commands decide about accounts.
+type accountDecides interface {
+	Bind(ctx context.Context, ref, target, account, reason string) (api.Proposal, error)
+	Enable(ctx context.Context, ref, target, reason string) (access.Decision, error)
+}
 
 func (a *app) accountCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -25,8 +32,8 @@ func (a *app) accountListCommand() *cobra.Command {
 		Long:    "List the accounts that behov knows to be the person's, by each target's own ID.",
 		Example: "  behov account list 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := a.view(ctx, i).Person(args[0], nil)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+			p, err := d.Person(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -57,31 +64,16 @@ refused. Another person lets it through with behov hold release; a plan shows wh
 follows from it.`,
 		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			if _, ok := i.config.Target(target); !ok {
-				return fmt.Errorf("there is no target %q: say which with --target", target)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			if target == "" {
+				return errors.New("say which target the account is in: --target")
 			}
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			e, done, err := a.engine(ctx, i)
-			if err != nil {
-				return err
-			}
-			defer done()
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			g := a.governance(i)
-			g.Targets = e
-			proposal, err := g.Bind(ctx, p, target, args[1], subject, reason)
+			proposal, err := d.Bind(ctx, args[0], target, args[1], reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(proposalJSON{a.view(ctx, i).Decision(proposal.Decision), holdOf(proposal)})
+				return a.printJSON(proposalJSON{proposal.Decision, holdOf(proposal)})
 			}
 			a.printProposal(proposal, "The account was made by someone else than behov.")
 			return nil
@@ -94,12 +86,12 @@ follows from it.`,
 }
 
 // printProposal says that another person has to let a proposal through.
-func (a *app) printProposal(p governance.Proposal, why string) {
+func (a *app) printProposal(p api.Proposal, why string) {
 	a.printf("Proposed (decision %d). %s Another person lets it through:\n  behov hold release %s --reason \"…\" --by …\n", p.Seq, why, p.Hold.Digest)
 }
 
 // holdOf returns the digest of the hold that a proposal waits with.
-func holdOf(p governance.Proposal) string {
+func holdOf(p api.Proposal) string {
 	if p.Hold == nil {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 // app is what all subcommands share.
 type app struct {
 	dir    string
+	server string // its address; empty for an installation of this machine
 	json   bool
 	stdin  io.Reader
 	stdout io.Writer
@@ -32,14 +33,17 @@ and keeps an audit trail of who had access to what, when and why.
 The manual is in this program: behov help lists its topics.`,
 		Example: `  behov demo                      # see it work, on a made-up municipality
   behov init mykommun             # start a configuration of your own
-  behov -c mykommun plan          # what would change, and why`,
+  behov -c mykommun plan          # what would change, and why
+  behov --server https://behov.example.org status     # the same, of a server (behov login)`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVarP(&a.dir, "config", "c", ".", "directory of the configuration (behov.yaml)")
+	root.PersistentFlags().StringVar(&a.server, "server", "", "address of a behov server to work against, in place of a configuration (default $BEHOV_SERVER)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.planCommand(), a.applyCommand(),
+	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.planCommand(), a.applyCommand(),
 		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
+	root.PersistentPreRunE = a.chooseServer
 	root.SetHelpCommand(a.helpCommand())
 	a.completions(root)
 	nameArguments(root)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,16 @@ import (
 
 	"github.com/behov/behov/internal/access"
 )
+
+// trailAsks is what commands ask the audit trail.
+type trailAsks interface {
+	WhoHad(ctx context.Context, of string, p *access.Period) ([]access.Access, error)
+	AccessOf(ctx context.Context, ref string, p *access.Period) ([]access.Access, error)
+	// Changes are by person, and of each in order of time.
+	Changes(ctx context.Context, p access.Period) ([]access.Change, error)
+	// Records are in the trail's order, with stored also as they are verified.
+	Records(ctx context.Context, ref string, p access.Period, stored bool, each func(access.Record) error) error
+}
 
 func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
@@ -24,17 +35,16 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Long:    "List who had an entitlement, or any of a system, since when, until when, and why.\n" + instantHelp,
 		Example: "  behov audit who-had care:record\n  behov audit who-had care     # any of the system\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everyone with a usable account",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			when, err := a.period(i, at, "", "")
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+			when, err := a.period(d.zone, at, "", "")
 			if err != nil {
 				return err
 			}
-			v := a.view(ctx, i)
-			had, err := v.WhoHad(args[0], when)
+			had, err := d.WhoHad(ctx, args[0], when)
 			if err != nil {
 				return err
 			}
-			return a.printAccess(i, v, had, "no one had "+args[0]+" then")
+			return a.printAccess(d, had, "no one had "+args[0]+" then")
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
@@ -49,21 +59,16 @@ func (a *app) accessCommand() *cobra.Command {
 		Long:    "List what a person had, since when, until when, and why. A person who was erased is\nknown by their ID only.\n" + instantHelp,
 		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			v := a.view(ctx, i)
-			person, err := v.FindInTrail(args[0])
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+			when, err := a.period(d.zone, at, from, to)
 			if err != nil {
 				return err
 			}
-			when, err := a.period(i, at, from, to)
+			had, err := d.AccessOf(ctx, args[0], when)
 			if err != nil {
 				return err
 			}
-			had, err := v.AccessOf(person, when)
-			if err != nil {
-				return err
-			}
-			return a.printAccess(i, v, had, "nothing then")
+			return a.printAccess(d, had, "nothing then")
 		}),
 	}
 	cmd.Flags().StringVar(&at, "at", "", "an instant, or a date for the whole day")
@@ -80,16 +85,16 @@ func (a *app) changesCommand() *cobra.Command {
 		Long:    "List what access began and ended during a time, whose, and why, in order of time.\n" + instantHelp,
 		Example: "  behov audit changes\n  behov audit changes --from 2026-11-01 --to 2026-11-30",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
 			if from == "" {
-				from = a.now().In(i.zone).Format(time.DateOnly)
+				from = a.now().In(d.zone).Format(time.DateOnly)
 			}
-			when, err := a.period(i, "", from, to)
+			when, err := a.period(d.zone, "", from, to)
 			if err != nil {
 				return err
 			}
-			v := a.view(ctx, i)
-			changes, err := v.Changes(*when)
+			changes, err := d.Changes(ctx, *when)
+			slices.SortStableFunc(changes, func(a, b access.Change) int { return a.At.Compare(b.At) })
 			switch {
 			case err != nil:
 				return err
@@ -105,7 +110,7 @@ func (a *app) changesCommand() *cobra.Command {
 				if !c.Began {
 					what, why = "ended", c.Access.Ended.Text
 				}
-				t.row(c.At.In(i.zone).Format("2006-01-02 15:04:05"), v.Name(c.Access.Person.ID), what, c.Access.Entitlement, c.Access.Target, why)
+				t.row(c.At.In(d.zone).Format("2006-01-02 15:04:05"), d.name(c.Access.Person), what, c.Access.Entitlement, c.Access.Target, why)
 			}
 			return t.print()
 		}),
@@ -115,7 +120,7 @@ func (a *app) changesCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printAccess(i *installation, v *access.View, had []access.Access, none string) error {
+func (a *app) printAccess(d *desk, had []access.Access, none string) error {
 	if a.json {
 		return a.printJSON(itemsOf(had))
 	}
@@ -128,13 +133,13 @@ func (a *app) printAccess(i *installation, v *access.View, had []access.Access, 
 	for _, x := range had {
 		until, why := "now", x.Reason.Text
 		if x.NotSeenSince != nil {
-			until = "unknown, not seen since " + x.NotSeenSince.In(i.zone).Format(layout)
+			until = "unknown, not seen since " + x.NotSeenSince.In(d.zone).Format(layout)
 		}
 		if x.Until != nil {
-			until = x.Until.In(i.zone).Format(layout)
+			until = x.Until.In(d.zone).Format(layout)
 			why += "; ended: " + x.Ended.Text
 		}
-		t.row(v.Name(x.Person.ID), x.Entitlement, x.Target, x.Since.In(i.zone).Format(layout), until, why)
+		t.row(d.name(x.Person), x.Entitlement, x.Target, x.Since.In(d.zone).Format(layout), until, why)
 	}
 	return t.print()
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/audit"
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/store"
 )
 
 func (a *app) logCommand() *cobra.Command {
@@ -23,52 +20,26 @@ func (a *app) logCommand() *cobra.Command {
 by whom: the person who decided and by which authority, and the user of the operating
 system whose process wrote the record. With --json each record is one line, with its
 hash, as behov audit verify checks it, and with what is sealed in it opened, but for
-people with protected identity.
+people with protected identity. Over a server the values that steps wrote stay sealed.
 ` + instantHelp,
 		Example: "  behov audit log --from 2026-11-23\n  behov audit log 1004\n  behov audit log --json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			var person identity.PersonID
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
 			var since, until stretch
 			var err error
-			if len(args) == 1 {
-				if person, err = a.view(ctx, i).FindInTrail(args[0]); err != nil {
-					return err
-				}
-			}
 			if from != "" {
-				if since, err = a.parsePast("--from", from, i.zone); err != nil {
+				if since, err = a.parsePast("--from", from, d.zone); err != nil {
 					return err
 				}
 			}
 			if to != "" {
-				if until, err = a.parsePast("--to", to, i.zone); err != nil {
+				if until, err = a.parsePast("--to", to, d.zone); err != nil {
 					return err
 				}
 			}
-			n := a.view(ctx, i)
-			of := store.Everyone()
-			if person != "" {
-				of = store.Only(person)
-			}
-			for r, err := range i.db.AuditRecords(ctx, of) {
-				if err != nil {
-					return err
-				}
-				if r.At.Before(since.from) || !until.to.IsZero() && !r.At.Before(until.to) {
-					continue
-				}
-				var opened []byte
-				if !n.Masked(r.Person) {
-					if opened, err = i.db.DecryptPayload(ctx, r); err != nil {
-						return err
-					}
-				}
-				if err := a.printRecord(i, n, r, opened); err != nil {
-					return err
-				}
-			}
-			return nil
+			return d.Records(ctx, strings.Join(args, ""), access.Period{From: since.from, To: until.to}, a.json, func(r access.Record) error {
+				return a.printRecord(d, r)
+			})
 		}),
 	}
 	cmd.Flags().StringVar(&from, "from", "", "since this instant")
@@ -76,39 +47,35 @@ people with protected identity.
 	return cmd
 }
 
-// printRecord prints a record with its opened payload: as one line of JSON, or as
-// people read it.
-func (a *app) printRecord(i *installation, n *access.View, r audit.Record, opened []byte) error {
+// printRecord prints a record: as one line of JSON, or as people read it.
+func (a *app) printRecord(d *desk, r access.Record) error {
 	if a.json {
-		line := recordJSON{Version: jsonVersion, Record: r}
-		if json.Valid(opened) {
-			line.Opened = opened
+		line := recordJSON{Version: jsonVersion, Opened: r.Opened}
+		if r.Stored != nil {
+			line.Record = *r.Stored
 		}
 		return json.NewEncoder(a.stdout).Encode(line)
 	}
-	by := n.Actor(r.Actor)
+	by := d.actor(r.Actor)
 	if r.Authority != "" {
 		by += " (" + r.Authority + ")"
 	}
-	if r.Operator != "" && r.Operator != r.Actor {
-		by += ", run by " + string(r.Operator)
+	if r.Operator.Actor != "" && r.Operator.Actor != r.Actor.Actor {
+		by += ", run by " + string(r.Operator.Actor)
 	}
 	var about []string
-	if r.Person != "" {
-		about = append(about, n.Name(r.Person))
+	if r.Person != nil {
+		about = append(about, d.name(*r.Person))
 	}
 	for _, s := range []string{r.Target, r.Entitlement, r.Op, string(r.Outcome)} {
 		if s != "" {
 			about = append(about, s)
 		}
 	}
-	reason := n.Text(r.Reason)
-	var written struct {
-		Reason string `json:"reason"`
+	reason := r.Reason.Text
+	if r.Wrote != "" {
+		reason += ": " + r.Wrote
 	}
-	if json.Unmarshal(opened, &written) == nil && written.Reason != "" {
-		reason += ": " + written.Reason
-	}
-	_, err := fmt.Fprintf(a.stdout, "%d  %s  %s  %s\n  by %s\n  %s\n", r.Index, r.At.In(i.zone).Format("2006-01-02 15:04:05"), r.Action, strings.Join(about, ", "), by, reason)
+	_, err := fmt.Fprintf(a.stdout, "%d  %s  %s  %s\n  by %s\n  %s\n", r.Index, r.At.In(d.zone).Format("2006-01-02 15:04:05"), r.Action, strings.Join(about, ", "), by, reason)
 	return err
 }

@@ -18,23 +18,15 @@ not need stays disabled, and so does everything of a person who is suspended.
 A person cannot enable their own accounts.`,
 		Example: "  behov enable 1004 --reason \"the incident is closed, ticket 2026-811\" --by 1001\n  behov enable 1004 --target ad --reason \"…\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).Enable(ctx, p, target, subject, reason)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			decided, err := d.Enable(ctx, args[0], target, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(a.view(ctx, i).Decision(d))
+				return a.printJSON(decided)
 			}
-			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", d.Seq, a.view(ctx, i).Name(p.ID))
+			a.printf("Decided (%d): the accounts of %s that someone else disabled are enabled at the next apply, where the person needs them.\n", decided.Seq, d.about(decided))
 			return nil
 		}),
 	}

@@ -10,6 +10,13 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
+// grantAsks is what commands ask about what a person has.
+type grantAsks interface {
+	Grants(ctx context.Context, ref string) (access.PersonGrants, error)
+	Explain(ctx context.Context, ref string, id policy.EntitlementID) (access.Explanation, error)
+	Roles(ctx context.Context, ref string) (access.Roles, error)
+}
+
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain PERSON [ENTITLEMENT]",
@@ -20,38 +27,29 @@ list everything the rules give the person. A person is named by HR person_id,
 login, e-mail address or ID.`,
 		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			v := a.view(ctx, i)
-			if _, err := v.Find(args[0]); err != nil {
-				return err
-			}
-			e, done, err := a.engine(ctx, i)
-			if err != nil {
-				return err
-			}
-			defer done()
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
 			if len(args) == 1 {
-				p, err := v.Grants(args[0], e)
+				p, err := d.Grants(ctx, args[0])
 				if err != nil {
 					return err
 				}
 				if a.json {
 					return a.printJSON(p)
 				}
-				a.printPerson(v, p.Person)
+				a.printPerson(d, p.Person)
 				for _, g := range p.Grants {
 					a.printGrant(g)
 				}
 				return nil
 			}
-			x, err := v.Explain(args[0], policy.EntitlementID(args[1]), e)
+			x, err := d.Explain(ctx, args[0], policy.EntitlementID(args[1]))
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(x)
 			}
-			a.printPerson(v, x.Person)
+			a.printPerson(d, x.Person)
 			a.printGrant(x.Grant)
 			if g := x.Grant.Gate; g == "" || g == policy.Denied {
 				a.printNearRules(x)

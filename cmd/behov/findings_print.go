@@ -4,24 +4,18 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
-	"github.com/behov/behov/internal/reason"
 )
 
-func (a *app) printSummary(p *plan.Plan) {
+// summary counts what a plan has besides its steps.
+type summary struct{ adopted, held, failed, waiting, handovers, findings int }
+
+func (a *app) printSummary(s summary) {
 	var also []string
-	held := 0
-	for _, h := range p.Holds {
-		held += len(h.Steps)
-	}
-	for _, w := range p.AwaitingCompleteRead {
-		held += len(w.Steps)
-	}
 	for _, x := range []struct {
 		n         int
 		one, many string
-	}{{len(p.Adopted), "access was there already, and belongs to its rule from now on", "accesses were there already, and belong to their rules from now on"}, {held, "step is held", "steps are held"}, {len(p.FailedSteps()), "step failed before", "steps failed before"}, {len(p.GatedGrants), "grant waits", "grants wait"}, {len(p.Handovers), "handover runs", "handovers run"}, {len(p.Findings), "finding to look at", "findings to look at"}} {
+	}{{s.adopted, "access was there already, and belongs to its rule from now on", "accesses were there already, and belong to their rules from now on"}, {s.held, "step is held", "steps are held"}, {s.failed, "step failed before", "steps failed before"}, {s.waiting, "grant waits", "grants wait"}, {s.handovers, "handover runs", "handovers run"}, {s.findings, "finding to look at", "findings to look at"}} {
 		if x.n > 0 {
 			also = append(also, count(x.n, x.one, x.many))
 		}
@@ -31,7 +25,29 @@ func (a *app) printSummary(p *plan.Plan) {
 	}
 }
 
-func (a *planPrinter) printFindings(findings []plan.Finding, n *access.View) {
+func summaryOf(p *plan.Plan) summary {
+	s := summary{adopted: len(p.Adopted), failed: len(p.FailedSteps()), waiting: len(p.GatedGrants), handovers: len(p.Handovers), findings: len(p.Findings)}
+	for _, h := range p.Holds {
+		s.held += len(h.Steps)
+	}
+	for _, w := range p.AwaitingCompleteRead {
+		s.held += len(w.Steps)
+	}
+	return s
+}
+
+func summaryOfShown(p access.Plan) summary {
+	s := summary{adopted: len(p.Adopted), failed: len(p.FailedSteps()), waiting: len(p.GatedGrants), handovers: len(p.Handovers), findings: len(p.Findings)}
+	for _, h := range p.Holds {
+		s.held += len(h.Steps)
+	}
+	for _, w := range p.AwaitingCompleteRead {
+		s.held += len(w.Steps)
+	}
+	return s
+}
+
+func (a *planPrinter) printFindings(findings []access.Finding) {
 	if len(findings) == 0 {
 		return
 	}
@@ -46,29 +62,23 @@ func (a *planPrinter) printFindings(findings []plan.Finding, n *access.View) {
 		}
 	}
 	a.printf("\nFindings:\n")
-	var ids []identity.PersonID
-	var reasons []reason.Reason
-	for _, f := range findings[:displayCount(len(findings), all)] {
-		ids, reasons = append(ids, f.Person), append(reasons, f.Reason)
-	}
-	n.Prepare(ids, reasons...)
 	for i, f := range findings {
 		if i == listed && !all {
 			a.printf("  … and %d more (--all)\n", len(findings)-i)
 			return
 		}
 		about := f.Target
-		if f.Person != "" {
-			about = strings.TrimPrefix(about+", "+n.Name(f.Person), ", ")
+		if f.Person != nil {
+			about = strings.TrimPrefix(about+", "+a.desk.name(*f.Person), ", ")
 		}
 		if shown := accounts[[2]string{f.Target, f.AccountID}]; shown != "" {
 			about += ", account " + shown
-		} else if f.AccountID != "" && f.Person == "" {
+		} else if f.AccountID != "" && f.Person == nil {
 			about += ", account " + f.AccountID
 		}
 		if f.Entitlement != "" {
 			about += ", " + string(f.Entitlement)
 		}
-		a.printf("  %s (%s): %s\n", f.Kind, about, n.Text(f.Reason))
+		a.printf("  %s (%s): %s\n", f.Kind, about, f.Reason.Text)
 	}
 }

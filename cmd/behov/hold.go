@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -11,10 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/store"
 )
+
+// holdAsks is what commands ask and decide about holds.
+type holdAsks interface {
+	Holds(ctx context.Context, everything bool) (holds []access.Hold, rejected int, err error)
+	HeldHold(ctx context.Context, digest string) (api.HeldHold, error)
+	DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []string, reason string) (api.HoldDecision, error)
+}
 
 func (a *app) holdCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "hold", Short: "See what is held, and release or reject it"}
@@ -24,9 +28,8 @@ func (a *app) holdCommand() *cobra.Command {
 		Short:   "List what is held and not decided",
 		Example: "  behov hold list",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			v := a.view(ctx, i)
-			shown, rejected, err := v.Holds(all)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			shown, rejected, err := d.Holds(ctx, all)
 			if err != nil {
 				return err
 			}
@@ -41,7 +44,7 @@ func (a *app) holdCommand() *cobra.Command {
 				return nil
 			}
 			for _, h := range shown {
-				a.printHold(i, v, h)
+				a.printHold(d, h)
 			}
 			return nil
 		}),
@@ -62,29 +65,25 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Short:   "Show what a hold would do if it was released",
 		Example: "  behov hold show 3f9c2a",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			v := a.view(ctx, i)
-			h, err := a.governance(i).HoldContent(ctx, args[0])
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+			h, err := d.HeldHold(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if a.json {
-				would, err := v.HoldContent(h.HoldState, h.Steps)
-				if err != nil {
-					return err
-				}
-				return a.printJSON(holdShowJSON{v.Hold(h.HoldState), would})
+				return a.printJSON(holdShowJSON(h))
 			}
-			a.printHold(i, v, v.Hold(h.HoldState))
+			a.printHold(d, h.Hold)
 			switch h.Kind {
 			case store.HRImportHold, store.HREndingsHold, store.HRStartHold:
-				return a.printHeldImport(v, h.HoldState, all)
+				a.printHeldImport(d, h.Would, all)
+				return nil
 			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
-			a.printf("  %s for %s.\n", stepCounts(h.Steps), count(len(people(h.Steps)), "person", "people"))
-			printer := planPrinter{app: a, names: v, values: &reconcile.Values{}, all: all}
-			printer.printSteps(h.Steps)
+			a.printf("  %s for %s.\n", stepCounts(plain(h.Would.Steps)), count(len(people(h.Would.Steps)), "person", "people"))
+			printer := planPrinter{app: a, desk: d, all: all}
+			printer.printSteps(h.Would.Steps)
 			return nil
 		}),
 	}
@@ -93,37 +92,33 @@ func (a *app) showHoldCommand() *cobra.Command {
 }
 
 // printHeldImport prints, by kind of event, the people whom a held import would change.
-func (a *app) printHeldImport(n *access.View, h store.HoldState, all bool) error {
-	var would map[identity.Kind][]identity.PersonID
-	if err := json.Unmarshal([]byte(h.Body), &would); err != nil {
-		return fmt.Errorf("hold %s: %w", h.Digest, err)
-	}
+func (a *app) printHeldImport(d *desk, content access.HoldContent, all bool) {
+	would := content.Events
 	if len(would) == 0 {
 		a.printf("  A release lets the file in, and changes no one by itself: as the file may be cut off, the next import of it\n  holds the endings, and names the people.\n")
 	}
 	for _, kind := range slices.Sorted(maps.Keys(would)) {
 		a.printf("  %s of %s:\n", kind, count(len(would[kind]), "person", "people"))
-		for i, id := range would[kind] {
+		for i, who := range would[kind] {
 			if i == listed && !all {
 				a.printf("    … and %d more (--all)\n", len(would[kind])-i)
 				break
 			}
-			a.printf("    %s\n", n.Name(id))
+			a.printf("    %s\n", d.name(who))
 		}
 	}
-	return nil
 }
 
-func (a *app) printHold(i *installation, v *access.View, h access.Hold) {
-	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04:05") }
+func (a *app) printHold(d *desk, h access.Hold) {
+	at := func(t time.Time) string { return t.In(d.zone).Format("2006-01-02 15:04:05") }
 	state := "current"
 	if h.SupersededAt != nil {
 		state = "superseded at " + at(*h.SupersededAt) + ": later plans have other steps"
 	}
 	a.printf("%s  %s of %s, %s, since %s, until %s\n", h.Digest, h.Kind, h.Subject, state, at(h.RaisedAt), at(h.ExpiresAt))
 	a.printReasons(h)
-	if d := h.Decision; d != nil {
-		a.printf("  %s by %s at %s: %s\n", d.Verdict, v.Actor(d.Maker.Actor), at(d.DecidedAt.Time()), d.Reason)
+	if made := h.Decision; made != nil {
+		a.printf("  %s by %s at %s: %s\n", made.Verdict, d.actor(made.Maker), at(made.DecidedAt.Time()), made.Reason)
 	}
 }
 

@@ -5,8 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/wording"
 )
+
+// importAsks is what commands ask about imports.
+type importAsks interface {
+	Imports(ctx context.Context, source string, most int) ([]access.ImportEntry, error)
+}
 
 func (a *app) importsCommand() *cobra.Command {
 	var source string
@@ -17,8 +23,8 @@ func (a *app) importsCommand() *cobra.Command {
 		Short:   "List what was imported, when, and what came of it",
 		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			entries, err := a.view(ctx, i).Imports(source, most)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			entries, err := d.Imports(ctx, source, most)
 			if err != nil {
 				return err
 			}
@@ -28,13 +34,13 @@ func (a *app) importsCommand() *cobra.Command {
 			if len(entries) == 0 {
 				a.printf("Nothing was imported yet.\n")
 			}
-			words := printerFor(wording.Reader{Place: wording.Shell, Zone: i.zone})
+			words := printerFor(wording.Reader{Place: wording.Shell, Zone: d.zone})
 			for _, x := range entries {
 				when := ""
 				if x.Made != nil {
-					when = ", made " + x.Made.In(i.zone).Format("2006-01-02 15:04")
+					when = ", made " + x.Made.In(d.zone).Format("2006-01-02 15:04")
 				}
-				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(i.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
+				a.printf("%s  %s  %s: %s, %s, %s%s\n", x.At.In(d.zone).Format("2006-01-02 15:04:05"), x.Source, x.Status, count(x.Rows, "row", "rows"), count(x.BadRows, "bad", "bad"), count(x.Events, "event", "events"), when)
 				for _, p := range x.Problems {
 					if problems {
 						a.printf("  %s\n", words.Problem(p))

@@ -75,9 +75,11 @@ func (a *app) withInstallation(f func(ctx context.Context, i *installation, args
 			return err
 		}
 		if cmd.Name() != "serve" { // serve logs it, and names no person
-			if err := a.printPauses(cmd.Context(), i); err != nil {
+			pauses, err := i.pauses(cmd.Context(), a.view(cmd.Context(), i))
+			if err != nil {
 				return errors.Join(err, i.db.Close())
 			}
+			a.printPauses(a.localDesk(i, ""), pauses)
 		}
 		err = f(cmd.Context(), i, args)
 		var status exit

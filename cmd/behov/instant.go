@@ -45,26 +45,26 @@ func (a *app) parsePast(flag, text string, zone *time.Location) (stretch, error)
 
 // period reads the flags of a question about the past: an instant or a day, or a time. It
 // returns nil without any, which is now.
-func (a *app) period(i *installation, at, from, to string) (*access.Period, error) {
+func (a *app) period(zone *time.Location, at, from, to string) (*access.Period, error) {
 	var p access.Period
 	switch {
 	case at != "" && (from != "" || to != ""):
 		return nil, errors.New("--at goes without --from and --to")
 	case at != "":
-		s, err := a.parsePast("--at", at, i.zone)
+		s, err := a.parsePast("--at", at, zone)
 		return &access.Period{From: s.from, To: s.to}, err
 	case from == "" && to == "":
 		return nil, nil
 	}
 	if from != "" {
-		s, err := a.parsePast("--from", from, i.zone)
+		s, err := a.parsePast("--from", from, zone)
 		if err != nil {
 			return nil, err
 		}
 		p.From = s.from
 	}
 	if to != "" {
-		s, err := parseStretch(to, i.zone)
+		s, err := parseStretch(to, zone)
 		if err != nil {
 			return nil, fmt.Errorf("--to: %w", err)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -202,7 +203,8 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "steps give-up", "steps", "give-up", "aa11", "--reason", "r")
 	print(0, "steps retry", "steps", "retry", "aa11", "--reason", "r")
 	print(0, "suspend", "suspend", "1010", "--reason", "r")
-	for command, empty := range map[string]any{"mfa pass": passJSON{}, "mfa withdraw": withdrawJSON{}} { // no local kind of target has passes
+	// No local kind of target has passes, and TestOverServer signs in.
+	for command, empty := range map[string]any{"mfa pass": passJSON{}, "mfa withdraw": withdrawJSON{}, "login": api.Me{}, "whoami": api.Me{}, "logout": loggedOutJSON{}} {
 		var out bytes.Buffer
 		if err := (&app{stdout: &out}).printJSON(empty); err != nil {
 			t.Fatal(err)

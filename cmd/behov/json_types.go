@@ -102,27 +102,13 @@ type withdrawJSON struct {
 	Withdrawn bool       `json:"withdrawn"`
 }
 
-// tokenJSON is a token of an HR source.
-type tokenJSON struct {
-	ID      string     `json:"id"`
-	Name    string     `json:"name"` // who has it
-	Source  string     `json:"source"`
-	Made    time.Time  `json:"made"`
-	Used    *time.Time `json:"used,omitempty"` // last
-	Revoked *time.Time `json:"revoked,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-}
-
-// madeTokenJSON is a new token. It is shown once.
-type madeTokenJSON struct {
-	ID      string    `json:"id"`
-	Name    string    `json:"name"`
-	Source  string    `json:"source"`
-	Token   string    `json:"token"`
-	Expires time.Time `json:"expires"`
-}
-
 // revokedTokenJSON names a token that was ended.
 type revokedTokenJSON struct {
 	Revoked string `json:"revoked"` // the ID
+}
+
+// loggedOutJSON names a server of which this machine has no token any more.
+type loggedOutJSON struct {
+	Server  string `json:"server"`
+	Revoked bool   `json:"revoked"` // the server ended the token
 }

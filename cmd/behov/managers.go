@@ -19,9 +19,8 @@ Where a target has an attribute with reference: manager, what stands there stays
 meanwhile; missing: clear beside it empties the attribute.`,
 		Example: "  behov people managers\n  behov people managers --all --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			v := a.view(ctx, i)
-			rows, err := v.Managers(all)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			rows, err := d.Managers(ctx, all)
 			if err != nil {
 				return err
 			}
@@ -36,7 +35,7 @@ meanwhile; missing: clear beside it empties the attribute.`,
 			for _, r := range rows {
 				name := ""
 				if r.Person != nil {
-					name = v.Name(r.Person.ID)
+					name = d.name(*r.Person)
 				}
 				t.row(r.Key, r.State, r.People, name)
 			}

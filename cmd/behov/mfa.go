@@ -5,7 +5,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/api"
 )
+
+// passDecides is what commands decide about temporary access passes.
+type passDecides interface {
+	IssuePass(ctx context.Context, ref string, valid time.Duration, reason string) (api.Pass, error)
+	WithdrawPass(ctx context.Context, ref, reason string) (api.Withdrawn, error)
+}
 
 func (a *app) mfaCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -28,28 +36,15 @@ was issued, to whom, by whom and why is in the audit trail. An earlier pass ends
 PERSON is an HR person_id, a login or an e-mail address.`,
 		Example: "  behov mfa pass 1004 --by 2001 --reason \"first day, seen in person\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			e, done, err := a.engine(ctx, i)
-			if err != nil {
-				return err
-			}
-			defer done()
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			pass, err := a.governance(i).IssuePass(ctx, e, p, valid, subject, reason)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			pass, err := d.IssuePass(ctx, args[0], valid, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(passJSON{a.view(ctx, i).Ref(p.ID), pass.Code, pass.Starts, pass.Expires})
+				return a.printJSON(passJSON(pass))
 			}
-			a.printf("%s\nValid until %s. It is shown only now.\n", pass.Code, pass.Expires.In(i.zone).Format("2006-01-02 15:04"))
+			a.printf("%s\nValid until %s. It is shown only now.\n", pass.Pass, pass.Expires.In(d.zone).Format("2006-01-02 15:04"))
 			return nil
 		}),
 	}
@@ -67,28 +62,15 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 		Long:    "Withdraw every temporary access pass of the person. What is gone already is no error.",
 		Example: "  behov mfa withdraw 1004 --reason \"sent to the wrong number\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			e, done, err := a.engine(ctx, i)
-			if err != nil {
-				return err
-			}
-			defer done()
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			withdrawn, err := a.governance(i).WithdrawPass(ctx, e, p, subject, reason)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			done, err := d.WithdrawPass(ctx, args[0], reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(withdrawJSON{a.view(ctx, i).Ref(p.ID), withdrawn})
+				return a.printJSON(withdrawJSON(done))
 			}
-			if withdrawn {
+			if done.Withdrawn {
 				a.printf("Withdrawn: no pass of this person is valid any more.\n")
 			} else {
 				a.printf("This person has no pass.\n")

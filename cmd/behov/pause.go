@@ -2,15 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/store"
 )
+
+// pauseDecides is what commands decide about changes to targets. already reports that it
+// holds by an earlier decision.
+type pauseDecides interface {
+	Pause(ctx context.Context, target string, verdict store.Verdict, reason string) (d access.Decision, already bool, err error)
+}
 
 func (a *app) pauseCommand() *cobra.Command {
 	var reason, by string
@@ -24,12 +29,12 @@ what waits, and behov suspend still closes accounts. With --except-leavers the
 access of people without any employment ends all the same.`,
 		Example: "  behov pause --reason \"the rules are wrong\" --by 1001\n  behov pause ad --except-leavers --reason \"the directory is being moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			verdict := store.Pause
 			if except {
 				verdict = store.PauseExceptLeavers
 			}
-			return a.pause(ctx, i, args, verdict, by, reason)
+			return a.pause(ctx, d, args, verdict, reason)
 		}),
 	}
 	cmd.Flags().BoolVar(&except, "except-leavers", false, "the access of people without any employment ends all the same")
@@ -47,8 +52,8 @@ func (a *app) resumeCommand() *cobra.Command {
 itself stays so when the pause of all of them ends.`,
 		Example: "  behov resume --reason \"the rules are right again\" --by 1001\n  behov resume ad --reason \"it was moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			return a.pause(ctx, i, args, store.Resume, by, reason)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			return a.pause(ctx, d, args, store.Resume, reason)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -56,47 +61,46 @@ itself stays so when the pause of all of them ends.`,
 	return cmd
 }
 
-func (a *app) pause(ctx context.Context, i *installation, args []string, verdict store.Verdict, by, reason string) error {
-	subject, err := a.subject(ctx, i, by)
+func (a *app) pause(ctx context.Context, d *desk, args []string, verdict store.Verdict, reason string) error {
+	decided, already, err := d.Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, reason)
 	if err != nil {
 		return err
 	}
-	d, err := a.governance(i).Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, subject, reason)
-	var already *governance.AlreadyDecidedError
-	if err != nil && !errors.As(err, &already) {
-		return err
-	}
 	if a.json {
-		return a.printJSON(a.view(ctx, i).Decision(d))
+		return a.printJSON(decided)
 	}
-	what := "target " + d.Target()
-	if d.Target() == store.EveryTarget {
+	what := "target " + string(decided.Subject)
+	if string(decided.Subject) == store.EveryTarget {
 		what = "every target"
 	}
-	a.printf("Decided: %s %s (decision %d).\n", d.Verdict, what, d.Seq)
-	if already == nil && verdict != store.Resume {
-		return a.printPauses(ctx, i)
+	a.printf("Decided: %s %s (decision %d).\n", decided.Verdict, what, decided.Seq)
+	if !already && verdict != store.Resume {
+		a.printPauses(d, []access.Decision{decided})
 	}
 	return nil
 }
 
-// printPauses says, whatever else is asked, that changes are paused.
-func (a *app) printPauses(ctx context.Context, i *installation) error {
+// pauses returns the pauses that hold, by target.
+func (i *installation) pauses(ctx context.Context, v *access.View) ([]access.Decision, error) {
 	pauses, err := i.db.Pauses(ctx)
-	if err != nil {
-		return err
+	var all []access.Decision
+	for _, target := range sortedKeys(pauses) {
+		all = append(all, v.Decision(pauses[target]))
 	}
-	n := a.view(ctx, i)
-	for _, subject := range sortedKeys(pauses) {
-		d := pauses[subject]
-		what, end := "target "+subject, " "+subject
-		if subject == store.EveryTarget {
+	return all, err
+}
+
+// printPauses says, whatever else is asked, that changes are paused.
+func (a *app) printPauses(d *desk, pauses []access.Decision) {
+	for _, p := range pauses {
+		target := string(p.Subject)
+		what, end := "target "+target, " "+target
+		if target == store.EveryTarget {
 			what, end = "EVERY target", ""
 		}
-		if d.Verdict == store.PauseExceptLeavers {
+		if p.Verdict == store.PauseExceptLeavers {
 			what += ", except for leavers"
 		}
-		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, n.Actor(d.Maker), d.At().In(i.zone).Format("2006-01-02 15:04"), d.Reason, end)
+		fmt.Fprintf(a.stderr, "*** PAUSED: %s, by %s since %s: %s. To go on: behov resume%s --reason \"…\" ***\n", what, d.actor(p.Maker), p.DecidedAt.Time().In(d.zone).Format("2006-01-02 15:04"), p.Reason, end)
 	}
-	return nil
 }

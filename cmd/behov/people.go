@@ -7,10 +7,21 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/rights"
-	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 )
+
+// personDecides is what commands decide about people.
+type personDecides interface {
+	LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
+	Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
+	SetMain(ctx context.Context, ref, employment, reason string) (access.Decision, error)
+	Merge(ctx context.Context, ref, other, reason string) (access.Decision, error)
+	Apart(ctx context.Context, ref, other, reason string) (access.Decision, error)
+	Split(ctx context.Context, ref, source, key, reason string) (api.SplitDecision, error)
+	Readmit(ctx context.Context, source, key, reason string) (access.Decision, error)
+	Erase(ctx context.Context, ref, reason string) (api.Proposal, error)
+}
 
 func (a *app) peopleCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -23,13 +34,9 @@ decision is in the audit trail and can be undone.`,
 	}
 	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(), a.mainCommand(),
 		a.aboutPersonCommand("protect PERSON", "Mask a protected identity, whatever HR says (--lift leaves it to HR again)",
-			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
-				return a.governance(i).Protect(ctx, p, lift, by, reason)
-			}),
+			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", personDecides.Protect),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
-			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", func(ctx context.Context, i *installation, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
-				return a.governance(i).SetLegalHold(ctx, p, lift, by, reason)
-			}),
+			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", personDecides.LegalHold),
 		a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
@@ -38,18 +45,12 @@ func (a *app) mergeCommand() *cobra.Command {
 	return a.twoPeopleCommand("merge PERSON OTHER", "Say that two people are one: the other's records become the person's",
 		`The employments of both are one person's from now on. The accounts that the
 other had are closed as a leaver's are; the person's own stay. behov people
-split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001",
-		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
-			return a.governance(i).Merge(ctx, p, other, by, reason)
-		})
+split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001", personDecides.Merge)
 }
 
 func (a *app) apartCommand() *cobra.Command {
 	return a.twoPeopleCommand("apart PERSON OTHER", "Say that two people who look like one are two", "Nobody is asked about them again.",
-		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001",
-		func(ctx context.Context, i *installation, p, other identity.Person, by rights.Subject, reason string) (store.Decision, error) {
-			return a.governance(i).MarkDistinct(ctx, p, other, by, reason)
-		})
+		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001", personDecides.Apart)
 }
 
 func (a *app) splitCommand() *cobra.Command {
@@ -62,27 +63,19 @@ person's. It becomes the one's it was before a merge, or a new person's; its
 employments go with it, and the next import does not join them again.`,
 		Example: "  behov people split 1004 contractors/C-77 --reason \"a typing error in the number\" --by 1001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			source, key, ok := strings.Cut(args[1], "/")
 			if !ok {
 				return fmt.Errorf("%q is no record: they look like hr/1004", args[1])
 			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			other, d, err := a.governance(i).Split(ctx, p, identity.SourceKey{Source: source, Key: key}, subject, reason)
+			split, err := d.Split(ctx, args[0], source, key, reason)
 			if err != nil {
 				return err
 			}
 			if !a.json {
-				a.printf("The record is %s's now.\n", a.view(ctx, i).Name(other))
+				a.printf("The record is %s's now.\n", d.name(split.Now))
 			}
-			return a.decided(ctx, i, d, nil)
+			return a.decided(d, split.Decision, nil)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")

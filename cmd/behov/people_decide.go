@@ -3,33 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/rights"
-	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/access"
 )
 
-func (a *app) twoPeopleCommand(use, short, long, example string, decide func(context.Context, *installation, identity.Person, identity.Person, rights.Subject, string) (store.Decision, error)) *cobra.Command {
+func (a *app) twoPeopleCommand(use, short, long, example string, decide func(who personDecides, ctx context.Context, ref, other, reason string) (access.Decision, error)) *cobra.Command {
 	var reason, by string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			other, err := i.db.FindPerson(ctx, args[1], i.config.First)
-			if err != nil {
-				return err
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := decide(ctx, i, p, other, subject, reason)
-			return a.decided(ctx, i, d, err)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			decided, err := decide(d, ctx, args[0], args[1], reason)
+			return a.decided(d, decided, err)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -49,26 +36,12 @@ employment runs, whatever main_employment in behov.yaml and HR's own mark say.
 What the person may do does not change: every employment gives what it needs.`,
 		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			if lift == (len(args) == 2) {
 				return errors.New("name an employment, or --lift")
 			}
-			var chosen identity.EmploymentID
-			if !lift {
-				if chosen, err = a.view(ctx, i).FindEmployment(p, args[1]); err != nil {
-					return err
-				}
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).SetMainEmployment(ctx, p, chosen, subject, reason)
-			return a.decided(ctx, i, d, err)
+			decided, err := d.SetMain(ctx, args[0], strings.Join(args[1:], ""), reason)
+			return a.decided(d, decided, err)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -77,22 +50,14 @@ What the person may do does not change: every employment gives what it needs.`,
 	return cmd
 }
 
-func (a *app) aboutPersonCommand(use, short, example string, decide func(context.Context, *installation, identity.Person, bool, rights.Subject, string) (store.Decision, error)) *cobra.Command {
+func (a *app) aboutPersonCommand(use, short, example string, decide func(who personDecides, ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)) *cobra.Command {
 	var reason, by string
 	var lift bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := decide(ctx, i, p, lift, subject, reason)
-			return a.decided(ctx, i, d, err)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			decided, err := decide(d, ctx, args[0], lift, reason)
+			return a.decided(d, decided, err)
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -102,13 +67,13 @@ func (a *app) aboutPersonCommand(use, short, example string, decide func(context
 }
 
 // decided prints a decision about a person.
-func (a *app) decided(ctx context.Context, i *installation, d store.Decision, err error) error {
+func (a *app) decided(d *desk, decided access.Decision, err error) error {
 	if err != nil {
 		return err
 	}
 	if a.json {
-		return a.printJSON(a.view(ctx, i).Decision(d))
+		return a.printJSON(decided)
 	}
-	a.printf("Decided: %s %s (decision %d, about %s); behov plan shows what follows.\n", d.Kind, d.Verdict, d.Seq, a.view(ctx, i).Name(d.Person))
+	a.printf("Decided: %s %s (decision %d, about %s); behov plan shows what follows.\n", decided.Kind, decided.Verdict, decided.Seq, d.about(decided))
 	return nil
 }

@@ -20,24 +20,16 @@ trail, under an ID that names no one, and a later export does not bring the pers
 (behov people readmit). lifecycle.erase_after_days does the same by itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
-			if err != nil {
-				return err
-			}
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			if !yes {
 				return errors.New("it cannot be undone: look at behov people show first, then say --yes")
 			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			proposal, err := a.governance(i).Erase(ctx, p, subject, reason)
+			proposal, err := d.Erase(ctx, args[0], reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(proposalJSON{a.view(ctx, i).Decision(proposal.Decision), holdOf(proposal)})
+				return a.printJSON(proposalJSON{proposal.Decision, holdOf(proposal)})
 			}
 			a.printProposal(proposal, "It cannot be undone.")
 			return nil

@@ -9,8 +9,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
 )
+
+// peopleAsks is what commands ask about people.
+type peopleAsks interface {
+	People(ctx context.Context, state identity.State) ([]access.PersonState, error)
+	Person(ctx context.Context, ref string) (access.Person, error)
+	Duplicates(ctx context.Context) ([]access.Duplicate, error)
+	Managers(ctx context.Context, everyone bool) ([]access.Manager, error)
+}
 
 func (a *app) peopleListCommand() *cobra.Command {
 	var state string
@@ -22,20 +31,26 @@ accounts are prepared), active, on-leave, between-employments, ended (accounts
 are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Example: "  behov people list --state on-leave\n  behov people list --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
 			if state != "" && !slices.Contains(identity.States, identity.State(state)) {
 				return fmt.Errorf("--state: there is no state %q: behov people list --help lists them", state)
 			}
-			v := a.view(ctx, i)
-			rows, counts, err := v.People(identity.State(state))
+			if a.json {
+				rows, err := d.People(ctx, identity.State(state))
+				if err != nil {
+					return err
+				}
+				return a.printJSON(itemsOf(rows))
+			}
+			rows, err := d.People(ctx, "") // they are counted by state, too
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(itemsOf(rows))
-			}
 			t := a.newTable()
 			for k, r := range rows {
+				if state != "" && r.Stage.State != identity.State(state) {
+					continue
+				}
 				if k == 200 && state == "" {
 					t.row(fmt.Sprintf("… and %d more: --state says which, --json lists all", len(rows)-k))
 					break
@@ -44,10 +59,14 @@ are kept, disabled), retained (accounts are deleted), to-erase.`,
 				if !r.Suspended.IsZero() {
 					why = r.Suspended
 				}
-				t.row(v.Name(r.Person.ID), r.Stage.State, why.Text)
+				t.row(d.name(r.Person), r.Stage.State, why.Text)
 			}
 			if err := t.print(); err != nil {
 				return err
+			}
+			counts := map[identity.State]int{}
+			for _, r := range rows {
+				counts[r.Stage.State]++
 			}
 			var parts []string
 			for _, k := range slices.Sorted(maps.Keys(counts)) {
@@ -67,19 +86,18 @@ func (a *app) peopleShowCommand() *cobra.Command {
 		Short:   "Show where a person stands: state, records, employments, decisions",
 		Example: "  behov people show 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			v := a.view(ctx, i)
-			p, err := v.Person(args[0], nil)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+			p, err := d.Person(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(p)
 			}
-			a.printPerson(v, p)
+			a.printPerson(d, p)
 			a.printf("  records: %s\n  ID %s\n", strings.Join(p.Records, ", "), p.Person.ID)
 			if p.MergedInto != nil {
-				a.printf("  found to be %s\n", v.Name(p.MergedInto.ID))
+				a.printf("  found to be %s\n", d.name(*p.MergedInto))
 			}
 			if !p.Undecided.IsZero() {
 				a.printf("  nothing is changed: %s\n", p.Undecided.Text)
@@ -108,9 +126,8 @@ where it is asked. A join that would change the name, mail or phone of a known
 person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			v := a.view(ctx, i)
-			found, err := v.Duplicates()
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			found, err := d.Duplicates(ctx)
 			if err != nil {
 				return err
 			}
@@ -120,9 +137,9 @@ person is asked here too, and until then the new person gets nothing.`,
 			if len(found) == 0 {
 				a.printf("No possible duplicates.\n")
 			}
-			for _, d := range found {
-				one, other := d.A.ID, d.B.ID
-				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", v.Name(one), v.Name(other), d.Why.Text, one, other, one, other)
+			for _, two := range found {
+				one, other := two.A.ID, two.B.ID
+				a.printf("%s and %s: %s\n  behov people merge %s %s --reason \"…\"   or   behov people apart %s %s --reason \"…\"\n", d.name(two.A), d.name(two.B), two.Why.Text, one, other, one, other)
 			}
 			return nil
 		}),

@@ -8,12 +8,12 @@ import (
 )
 
 // printPerson prints where a person stands.
-func (a *app) printPerson(v *access.View, p access.Person) {
+func (a *app) printPerson(d *desk, p access.Person) {
 	login := p.Login
 	if p.Masked {
 		login = "masked"
 	}
-	a.printf("%s, login %s, on %s\n", v.Name(p.Person.ID), login, p.AsOf)
+	a.printf("%s, login %s, on %s\n", d.name(p.Person), login, p.AsOf)
 	a.printf("  %s: %s\n", p.Stage.State, p.Stage.Because.Text)
 	for _, decided := range []access.Reason{p.Suspended, p.LegalHold} {
 		if !decided.IsZero() {

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/blastradius"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 )
 
@@ -49,15 +49,25 @@ func stepCounts(steps []plan.Step) string {
 	return strings.Join(parts, ", ")
 }
 
-func people(steps []plan.Step) []identity.PersonID {
-	var ids []identity.PersonID
+// plain returns steps without their people and sentences.
+func plain(steps []access.Step) []plan.Step {
+	all := make([]plan.Step, len(steps))
+	for i, s := range steps {
+		all[i] = s.Step
+	}
+	return all
+}
+
+// people returns those whom steps are about, each once, sorted by ID.
+func people(steps []access.Step) []access.Ref {
+	var all []access.Ref
 	for _, s := range steps {
-		if n := len(ids); n == 0 || ids[n-1] != s.Person { // a phase's steps are sorted by person
-			ids = append(ids, s.Person)
+		if n := len(all); n == 0 || all[n-1].ID != s.Person.ID { // a phase's steps are sorted by person
+			all = append(all, s.Person)
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	slices.SortFunc(all, func(a, b access.Ref) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return slices.CompactFunc(all, func(a, b access.Ref) bool { return a.ID == b.ID })
 }
 
 // displayCount returns how many of a list are shown.

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/behov/behov/internal/identity"
 )
 
 func (a *app) readmitCommand() *cobra.Command {
@@ -22,23 +20,19 @@ problem that names the line. After this decision the next import makes a new
 person of the record, with a new ID; what was erased stays erased.`,
 		Example: "  behov people readmit hr/1004 --reason \"employed again from 1 March\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			source, key, ok := strings.Cut(args[0], "/")
-			if _, known := i.config.Sources[source]; !ok || !known || key == "" {
-				return fmt.Errorf("name the record as SOURCE/PERSON_ID, with a source under hr.sources (%s)", strings.Join(sortedKeys(i.config.Sources), ", "))
+			if !ok || source == "" || key == "" {
+				return errors.New("name the record as SOURCE/PERSON_ID, with a source under hr.sources")
 			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).Readmit(ctx, identity.SourceKey{Source: source, Key: identity.CleanText(key)}, subject, reason)
+			decided, err := d.Readmit(ctx, source, key, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(a.view(ctx, i).Decision(d))
+				return a.printJSON(decided)
 			}
-			a.printf("Decided: %s (decision %d). The next import of %s makes a new person of the record.\n", d.Verdict, d.Seq, source)
+			a.printf("Decided: %s (decision %d). The next import of %s makes a new person of the record.\n", decided.Verdict, decided.Seq, source)
 			return nil
 		}),
 	}

@@ -20,7 +20,7 @@ func (a *app) printResult(r *execute.Result, n *access.View) {
 	} else {
 		a.printf("Plan %.12s applied: %s (%s).\n", r.Plan.Digest, cmp.Or(stepCounts(r.Done()), "nothing of it was done"), outcomes(r.Outcomes))
 	}
-	a.printSummary(r.Plan)
+	a.printSummary(summaryOf(r.Plan))
 	for i, done := range r.Notes {
 		if i == listed {
 			a.printf("  … and %d more\n", len(r.Notes)-i)
@@ -59,6 +59,10 @@ func nothingToDo(p *plan.Plan) string {
 			unread = append(unread, f.Target)
 		}
 	}
+	return nothingElse(unread)
+}
+
+func nothingElse(unread []string) string {
 	if len(unread) == 0 {
 		return "Nothing to do"
 	}

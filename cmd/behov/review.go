@@ -5,8 +5,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/store"
 )
+
+// reviewAsks is what commands ask and decide about reviews.
+type reviewAsks interface {
+	StartReview(ctx context.Context, system string) (api.StartedReview, error)
+	ReviewItems(ctx context.Context, everything bool) ([]access.ReviewItem, error)
+	DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error)
+}
 
 func (a *app) reviewCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "review", Short: "Review who has what in a system, and decide"}
@@ -21,19 +30,15 @@ func (a *app) reviewStartCommand() *cobra.Command {
 		Short:   "Start a review: one question for each person with access to the system",
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			campaign, items, err := a.governance(i).StartReview(ctx, system, subject)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, _ []string) error {
+			started, err := d.StartReview(ctx, system)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(reviewStartJSON{campaign, len(items)})
+				return a.printJSON(reviewStartJSON(started))
 			}
-			a.printf("Review %d of %s started with %s. See behov review list.\n", campaign, system, count(len(items), "question", "questions"))
+			a.printf("Review %d of %s started with %s. See behov review list.\n", started.Campaign, system, count(started.Items, "question", "questions"))
 			return nil
 		}),
 	}
@@ -50,9 +55,8 @@ func (a *app) reviewListCommand() *cobra.Command {
 		Short:   "List the questions that are not decided",
 		Example: "  behov review list\n  behov review list --all",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			v := a.view(ctx, i)
-			rows, err := v.ReviewItems(all)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			rows, err := d.ReviewItems(ctx, all)
 			if err != nil {
 				return err
 			}
@@ -67,12 +71,12 @@ func (a *app) reviewListCommand() *cobra.Command {
 			for _, r := range rows {
 				asked, decided := "the owner", "–"
 				if r.Reviewer != nil {
-					asked = v.Actor(r.Reviewer.Actor)
+					asked = d.actor(*r.Reviewer)
 				}
 				if r.Decision != nil {
-					decided = string(r.Decision.Verdict) + " by " + v.Actor(r.Decision.Maker.Actor)
+					decided = string(r.Decision.Verdict) + " by " + d.actor(r.Decision.Maker)
 				}
-				t.row(r.Item, v.Name(r.Person.ID), r.Entitlement, asked, decided, r.Why.Text)
+				t.row(r.Item, d.name(r.Person), r.Entitlement, asked, decided, r.Why.Text)
 			}
 			return t.print()
 		}),
@@ -92,20 +96,16 @@ The owner of the system and the deputies decide, or the reviewer whom the item
 names (behov rights); no one decides on their own access.`,
 		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).DecideItem(ctx, args[0], store.Verdict(args[1]), subject, reason)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			decided, err := d.DecideItem(ctx, args[0], store.Verdict(args[1]), reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(a.view(ctx, i).Decision(d))
+				return a.printJSON(decided)
 			}
-			a.printf("Decided: %s %s on item %s.", d.Verdict, d.Entitlement, args[0])
-			if d.Verdict == store.Revoke {
+			a.printf("Decided: %s %s on item %s.", decided.Verdict, decided.Entitlement, args[0])
+			if decided.Verdict == store.Revoke {
 				a.printf(" It goes at the next apply.")
 			}
 			a.printf("\n")

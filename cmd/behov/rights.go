@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/rights"
 )
@@ -26,9 +28,12 @@ catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-					return a.rightsOf(ctx, i, args[0])
+				return a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+					return a.rightsOf(ctx, d, args[0])
 				})(cmd, args)
+			}
+			if a.server != "" && !markdown {
+				return a.rightsOfServer(cmd.Context())
 			}
 			standard, err := rights.New(nil)
 			if err != nil {
@@ -37,22 +42,34 @@ catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
 			if c, _ := config.Load(a.dir); c != nil && !markdown {
 				standard = c.Rights
 			}
-			return a.printRights(standard, markdown)
+			rows, err := standard.Matrix()
+			if err != nil {
+				return err
+			}
+			return a.printRights(api.RightsTable{Items: rows, Roles: standard.Columns()}, markdown)
 		},
 	}
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "print the default as a Markdown table, as in the manual")
 	return cmd
 }
 
-func (a *app) printRights(r *rights.Rights, markdown bool) error {
-	rows, err := r.Matrix()
+func (a *app) rightsOfServer(ctx context.Context) error {
+	c, err := a.client()
 	if err != nil {
 		return err
 	}
+	table, err := c.Rights(ctx)
+	if err != nil {
+		return a.withSignInHint(err)
+	}
+	return a.printRights(table, false)
+}
+
+func (a *app) printRights(table api.RightsTable, markdown bool) error {
+	rows, columns := table.Items, table.Roles
 	if a.json {
 		return a.printJSON(itemsOf(rows))
 	}
-	columns := r.Columns()
 	if markdown {
 		a.printf("| |")
 		for _, role := range columns {
@@ -87,20 +104,21 @@ func (a *app) printRights(r *rights.Rights, markdown bool) error {
 	return nil
 }
 
-func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
-	p, err := i.db.FindPerson(ctx, ref, i.config.First)
-	if err != nil {
-		return err
-	}
-	v := a.view(ctx, i)
-	of, err := v.Roles(p.ID)
+func (a *app) rightsOf(ctx context.Context, d *desk, ref string) error {
+	of, err := d.Roles(ctx, ref)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		return a.printJSON(of)
 	}
-	a.printf("%s\n", v.Name(p.ID))
+	a.printf("%s\n", d.name(of.Person))
+	a.printRoles(of)
+	return nil
+}
+
+// printRoles says as what a person may be asked to decide.
+func (a *app) printRoles(of access.Roles) {
 	switch {
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")
@@ -116,5 +134,4 @@ func (a *app) rightsOf(ctx context.Context, i *installation, ref string) error {
 	if len(of.Roles)+len(of.Owns) == 0 {
 		a.printf("  no role: decides only as a reviewer who is asked, or as a manager\n")
 	}
-	return nil
 }

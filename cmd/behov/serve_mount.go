@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/outbound"
@@ -64,6 +67,11 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 	if err != nil {
 		return err
 	}
+	door.GiveTokens(func(ctx context.Context, t signin.DeviceToken) (string, error) {
+		g := governance.Governance{DB: m.i.db, Config: c, Now: m.app.now}
+		token, _, err := g.CreateOwnToken(ctx, governance.OwnToken{Name: strings.TrimSuffix("behov login on "+t.Machine, " on "), Scopes: []string{"*:read", "*:write"}, Expires: t.Expires, SignedIn: t.SignedIn, Login: true}, t.Subject)
+		return token, err
+	})
 	if m.local != "" && !c.SignIn.Configured() {
 		m.printed.Do(func() {
 			m.app.printf("To sign in, open this once, on this machine, within 15 minutes:\n  %s\n", door.LocalLink(m.local, "http://"+m.serving.listen))

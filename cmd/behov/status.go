@@ -12,6 +12,11 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// statusAsks is what commands ask about the installation.
+type statusAsks interface {
+	Status(ctx context.Context) (access.Status, error)
+}
+
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
@@ -25,15 +30,15 @@ only; behov check asks the targets.
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
 		Example: "  behov status\n  behov status --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			s, err := a.view(ctx, i).Status()
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			s, err := d.Status(ctx)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				err = a.printJSON(s)
 			} else {
-				a.printStatus(i, s)
+				a.printStatus(d, s)
 			}
 			if s.Waits {
 				return errors.Join(err, exit(exitHeld))
@@ -43,8 +48,8 @@ Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
 	}
 }
 
-func (a *app) printStatus(i *installation, s access.Status) {
-	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04") }
+func (a *app) printStatus(desk *desk, s access.Status) {
+	at := func(t time.Time) string { return t.In(desk.zone).Format("2006-01-02 15:04") }
 	row := func(kind, name, text string, more ...string) {
 		a.printf("%-9s %-14s %s\n", kind, name, text)
 		for _, m := range more {

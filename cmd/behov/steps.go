@@ -3,13 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/store"
 )
+
+// stepAsks is what commands ask and decide about failing steps.
+type stepAsks interface {
+	FailingSteps(ctx context.Context, target string, everything bool) ([]access.FailingStep, error)
+	DecideSteps(ctx context.Context, keys []string, verdict store.Verdict, reason string) (api.StepDecisions, error)
+	// RetrySteps is about all in a target, or in every one when it is empty.
+	RetrySteps(ctx context.Context, target, reason string) (api.StepDecisions, error)
+}
 
 func (a *app) stepsCommand() *cobra.Command {
 	var target string
@@ -27,8 +37,8 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
   behov steps retry --target ad            # the service account has its rights back
   behov steps give-up 3f9c2a --reason "the application is gone" --by 1001`,
 		Args: cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			return a.listSteps(ctx, i, target, all)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			return a.listSteps(ctx, d, target, all)
 		}),
 	}
 	cmd.Flags().StringVar(&target, "target", "", "in this target only")
@@ -37,29 +47,28 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
 	return cmd
 }
 
-func (a *app) listSteps(ctx context.Context, i *installation, target string, all bool) error {
-	v := a.view(ctx, i)
-	shown, parked, err := v.FailingSteps(target, all)
+func (a *app) listSteps(ctx context.Context, d *desk, target string, all bool) error {
+	shown, err := d.FailingSteps(ctx, target, all)
 	if err != nil {
 		return err
 	}
 	if a.json {
 		err = a.printJSON(itemsOf(shown))
 	} else {
-		a.printFailing(i, v, shown)
+		a.printFailing(d, shown)
 	}
-	if parked > 0 {
+	if slices.ContainsFunc(shown, func(s access.FailingStep) bool { return s.State == store.Parked }) {
 		return errors.Join(err, exit(exitHeld))
 	}
 	return err
 }
 
-func (a *app) printFailing(i *installation, v *access.View, steps []access.FailingStep) {
+func (a *app) printFailing(d *desk, steps []access.FailingStep) {
 	if len(steps) == 0 {
 		a.printf("No step is failing.\n")
 		return
 	}
-	at := func(t time.Time) string { return t.In(i.zone).Format("2006-01-02 15:04") }
+	at := func(t time.Time) string { return t.In(d.zone).Format("2006-01-02 15:04") }
 	for _, s := range steps {
 		what := "tried " + count(s.Tries, "time", "times")
 		switch {
@@ -72,6 +81,6 @@ func (a *app) printFailing(i *installation, v *access.View, steps []access.Faili
 		default:
 			what += ", again at " + at(*s.Next)
 		}
-		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, v.Name(s.Person.ID), stepText(s.Step.Step), s.Outcome, what, at(s.First), s.Detail.Text)
+		a.printf("%s  %s, %s: %s\n  %s, since %s: %s\n", s.Key, d.name(s.Person), stepText(s.Step.Step), s.Outcome, what, at(s.First), s.Detail.Text)
 	}
 }

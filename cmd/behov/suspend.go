@@ -10,10 +10,13 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/execute"
-	"github.com/behov/behov/internal/governance"
-	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/store"
 )
+
+// suspendDecides is what commands decide about suspensions. already reports that it holds by
+// an earlier decision.
+type suspendDecides interface {
+	Suspend(ctx context.Context, ref string, lift bool, reason string) (d access.Decision, already bool, err error)
+}
 
 func (a *app) suspendCommand() *cobra.Command {
 	var reason, by string
@@ -25,41 +28,36 @@ func (a *app) suspendCommand() *cobra.Command {
 whatever is held, and whatever the limits are. It stays so, also when HR lists
 the person at the next import, until somebody lifts it: memberships are kept,
 and come back into use then. A target that does not answer is tried again by
-every apply. Nobody suspends themselves, or lifts their own suspension.
+every apply. Nobody suspends themselves, or lifts their own suspension. Over a server
+the decision is made, and the server closes the accounts.
 
 Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 		Example: "  behov suspend 1004 --reason \"dismissed today\" --by 1001\n  behov suspend 1004 --lift --reason \"it was a misunderstanding\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			p, err := i.db.FindPerson(ctx, args[0], i.config.First)
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+			decided, _, err := d.Suspend(ctx, args[0], lift, reason)
 			if err != nil {
 				return err
 			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			d, err := a.governance(i).Suspend(ctx, p, lift, subject, reason)
-			var already *governance.AlreadyDecidedError
-			if err != nil && !errors.As(err, &already) {
-				return err
-			}
-			n := a.view(ctx, i)
 			if !a.json {
 				what := "suspended"
 				if lift {
 					what = "no longer suspended"
 				}
-				a.printf("Decided: %s is %s (decision %d).\n", n.Name(p.ID), what, d.Seq)
+				a.printf("Decided: %s is %s (decision %d).\n", d.about(decided), what, decided.Seq)
 			}
-			if lift {
-				if a.json {
-					return a.printJSON(suspendJSON{Decision: n.Decision(d)})
-				}
+			here, closes := d.asks.(*local)
+			switch {
+			case closes && !lift:
+				return here.closeAccess(ctx, decided)
+			case a.json:
+				return a.printJSON(suspendJSON{Decision: decided})
+			case lift:
 				a.printf("What the rules give comes back with behov serve, or the next behov apply.\n")
-				return nil
+			default:
+				a.printf("The server closes what the person has, at once where it applies by itself. See behov explain %s.\n", args[0])
 			}
-			return a.close(ctx, i, p, d, n)
+			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
@@ -68,11 +66,14 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 	return cmd
 }
 
-// close carries a suspension out: first what behov knows, then what only a
+// closeAccess carries a suspension out: first what behov knows, then what only a
 // reading of the targets shows.
-func (a *app) close(ctx context.Context, i *installation, p identity.Person, d store.Decision, n *access.View) error {
-	e, done, err := a.engine(ctx, i)
-	if err != nil {
+func (l *local) closeAccess(ctx context.Context, decided access.Decision) error {
+	a, i, n := l.app, l.installation, l.view(ctx)
+	d, err1 := i.db.Decision(ctx, decided.Seq)
+	p, err2 := i.db.Person(ctx, decided.Person.ID)
+	e, done, err3 := a.engine(ctx, i)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	defer done()
@@ -90,7 +91,7 @@ func (a *app) close(ctx context.Context, i *installation, p identity.Person, d s
 	if a.json {
 		closed, err1 := resultOf(n, first)
 		run, err2 := resultOf(n, second)
-		err := errors.Join(err1, err2, a.printJSON(suspendJSON{n.Decision(d), closed, run}), first.Err())
+		err := errors.Join(err1, err2, a.printJSON(suspendJSON{decided, closed, run}), first.Err())
 		if second != nil {
 			err = errors.Join(err, second.Err())
 		}

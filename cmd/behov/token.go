@@ -9,18 +9,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/client"
 	"github.com/behov/behov/internal/governance"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Let an HR system or another identity platform push people",
+		Short: "Let an HR system push people, or a program call the API as you",
 		Long: `Make and revoke the tokens with which an HR system or another identity platform
 pushes people over SCIM 2.0 (behov serve --listen) to a source that says
 scim: true under hr.sources. A token is shown once, when it is made; behov keeps
 only what it takes to know it again. It is for one source, and whoever has it
-can say who works here: treat it as a password.`,
+can say who works here: treat it as a password.
+
+A person makes tokens of their own, too, with which a program calls the API as they
+may (behov help server): behov token make --scope.`,
 	}
 	cmd.AddCommand(a.tokenMakeCommand(), a.tokenListCommand(), a.tokenRevokeCommand())
 	return cmd
@@ -28,51 +33,92 @@ can say who works here: treat it as a password.`,
 
 func (a *app) tokenMakeCommand() *cobra.Command {
 	var name, by, expires string
+	var scopes, systems []string
 	cmd := &cobra.Command{
-		Use:   "make SOURCE",
-		Short: "Make a token for a source, and print it this once",
+		Use:   "make [SOURCE]",
+		Short: "Make a token for a source, or one of your own, and print it this once",
 		Long: `Make a token for a source, and print it this once. It works for 365 days unless
 --expires says otherwise; an alert asks for a new one 30 and 7 days before. Make
-the new one, give it to the system that pushes, and revoke the old one.`,
-		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2160h\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30",
-		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-			s, ok := i.config.Sources[args[0]]
+the new one, give it to the system that pushes, and revoke the old one. Tokens of
+sources are made on the machine of the installation.
+
+With --scope, make one of your own, with which a program calls the API as you: for
+what the scopes say, as people:read, *:read or *:write, and with --system for these
+systems alone. It is as surely yours as your sign-in, no fresher, and ends when you
+leave.`,
+		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30\n  behov token make --scope access:read --system library --name \"the loan desk\" --expires 2160h",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case !ok:
-				return fmt.Errorf("there is no source %q under hr.sources", args[0])
-			case !s.SCIM:
-				return fmt.Errorf("the source %q is not pushed to: say scim: true under hr.sources.%s", args[0], args[0])
+			case (len(args) == 0) == (len(scopes) == 0):
+				return errors.New("name the source that the token is for, or say with --scope what a token of your own is for")
+			case len(args) > 0 && len(systems) > 0:
+				return errors.New("--system goes with --scope")
+			case len(args) > 0 && a.server != "":
+				return errors.New("tokens of sources are made on the machine of the installation: leave --server out")
 			case strings.TrimSpace(name) == "":
 				return errors.New("say who will have it: --name \"Entra ID\"")
 			}
-			until, err := expiry(expires, a.now(), i.zone)
-			if err != nil {
-				return err
+			if len(args) > 0 {
+				return a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+					return a.makeSourceToken(ctx, i, args[0], name, expires, by)
+				})(cmd, args)
 			}
-			subject, err := a.firstSubject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			token, t, err := a.governance(i).CreateToken(ctx, name, s.Name, until, subject)
-			if errors.Is(err, governance.ErrTokenExpiry) {
-				return fmt.Errorf("--expires %s: %w", expires, err)
-			}
-			if err != nil {
-				return err
-			}
-			if a.json {
-				return a.printJSON(madeTokenJSON{t.ID, t.Name, t.Source, token, t.Expires()})
-			}
-			a.printf("%s\n", token)
-			fmt.Fprintf(a.stderr, "Token %s for source %s, until %s. It is not shown again; behov token revoke %s ends it.\n", t.ID, t.Source, t.Expires().In(i.zone).Format("2006-01-02 15:04"), t.ID)
-			return nil
-		}),
+			return a.withDesk(&by, func(ctx context.Context, d *desk, _ []string) error {
+				until, err := expiry(expires, a.now(), d.zone)
+				if err != nil {
+					return err
+				}
+				made, err := d.MakeToken(ctx, client.NewToken{Name: name, Scopes: scopes, Systems: systems, Expires: until})
+				if err != nil {
+					return err
+				}
+				return a.printToken(d, made, "for "+strings.Join(scopes, ", "))
+			})(cmd, args)
+		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "who will have it")
 	cmd.Flags().StringVar(&expires, "expires", "8760h", "how long it works, as 2160h, or the last day on which it does, as 2027-06-30")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "of a token of your own: what it is for, as people:read (may be given several times)")
+	cmd.Flags().StringSliceVar(&systems, "system", nil, "with --scope: only for this system (may be given several times)")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd
+}
+
+func (a *app) makeSourceToken(ctx context.Context, i *installation, source, name, expires, by string) error {
+	s, ok := i.config.Sources[source]
+	switch {
+	case !ok:
+		return fmt.Errorf("there is no source %q under hr.sources", source)
+	case !s.SCIM:
+		return fmt.Errorf("the source %q is not pushed to: say scim: true under hr.sources.%s", source, source)
+	}
+	until, err := expiry(expires, a.now(), i.zone)
+	if err != nil {
+		return err
+	}
+	subject, err := a.firstSubject(ctx, i, by)
+	if err != nil {
+		return err
+	}
+	token, t, err := a.governance(i).CreateToken(ctx, name, s.Name, until, subject)
+	if errors.Is(err, governance.ErrTokenExpiry) {
+		return fmt.Errorf("--expires %s: %w", expires, err)
+	}
+	if err != nil {
+		return err
+	}
+	return a.printToken(a.localDesk(i, by), api.MadeToken{Token: api.TokenOf(a.view(ctx, i), t), Text: token}, "for source "+t.Source)
+}
+
+// printToken prints a token, this once.
+func (a *app) printToken(d *desk, made api.MadeToken, purpose string) error {
+	if a.json {
+		return a.printJSON(made)
+	}
+	a.printf("%s\n", made.Text)
+	fmt.Fprintf(a.stderr, "Token %s %s, until %s. It is not shown again; behov token revoke %s ends it.\n", made.ID, purpose, made.Expires.In(d.zone).Format("2006-01-02 15:04"), made.ID)
+	return nil
 }
 
 // expiry understands how long a token works: a duration from now, or the last

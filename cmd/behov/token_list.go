@@ -7,47 +7,57 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/client"
 )
 
+// tokenAsks is what commands ask and decide about tokens.
+type tokenAsks interface {
+	// Tokens are those of the person who asks, or everyone's and the sources'.
+	Tokens(ctx context.Context, everyones bool) ([]api.Token, error)
+	MakeToken(ctx context.Context, t client.NewToken) (api.MadeToken, error)
+	RevokeToken(ctx context.Context, id, reason string) error
+}
+
 func (a *app) tokenListCommand() *cobra.Command {
-	return &cobra.Command{
+	var mine bool
+	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the tokens, who has them, when they were last used, and when they expire",
-		Example: "  behov token list",
+		Example: "  behov token list\n  behov token list --mine",
 		Args:    cobra.NoArgs,
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
-			all, err := i.db.Tokens(ctx)
+		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+			all, err := d.Tokens(ctx, !mine)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				rows := []tokenJSON{}
-				for _, t := range all {
-					rows = append(rows, tokenJSON{t.ID, t.Name, t.Source, t.Created(), instant(t.Used()), instant(t.Revoked()), instant(t.Expires())})
-				}
-				return a.printJSON(itemsOf(rows))
+				return a.printJSON(itemsOf(all))
 			}
 			if len(all) == 0 {
 				a.printf("There are no tokens.\n")
 				return nil
 			}
-			tokens := a.newTable("ID", "SOURCE", "NAME", "MADE", "USED", "EXPIRES", "REVOKED")
+			tokens := a.newTable("ID", "OF", "NAME", "MADE", "USED", "EXPIRES", "REVOKED")
 			for _, t := range all {
-				at := func(instant time.Time) string {
-					if instant.IsZero() {
-						return "-"
+				at := func(instant *time.Time, none string) string {
+					if instant == nil {
+						return none
 					}
-					return instant.In(i.zone).Format("2006-01-02 15:04")
+					return instant.In(d.zone).Format("2006-01-02 15:04")
 				}
-				expires := "never" // it was made before tokens expired
-				if t.ExpiresUS != 0 {
-					expires = at(t.Expires())
+				of := t.Source
+				if t.Owner != nil {
+					of = d.name(*t.Owner)
 				}
-				tokens.row(t.ID, t.Source, t.Name, at(t.Created()), at(t.Used()), expires, at(t.Revoked()))
+				tokens.row(t.ID, of, t.Name, at(&t.Made, "-"), at(t.Used, "-"), at(t.Expires, "never"), at(t.Revoked, "-"))
 			}
 			return tokens.print()
 		}),
 	}
+	cmd.Flags().BoolVar(&mine, "mine", false, "only those of the person who asks")
+	return cmd
 }
 
 func (a *app) tokenRevokeCommand() *cobra.Command {
@@ -57,15 +67,11 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 		Short:   "End a token for good",
 		Example: "  behov token revoke 0199a1b2-… --reason \"the supplier's contract ended\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
+		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return errors.New("say why: --reason \"…\"")
 			}
-			subject, err := a.subject(ctx, i, by)
-			if err != nil {
-				return err
-			}
-			if err := a.governance(i).RevokeToken(ctx, args[0], subject, reason); err != nil {
+			if err := d.RevokeToken(ctx, args[0], reason); err != nil {
 				return err
 			}
 			if a.json {

@@ -41,6 +41,28 @@ type Plan struct {
 	Findings []Finding `json:"findings"`
 }
 
+// Status returns whether there is something to do, or something held, as plan.Plan.Status.
+func (p Plan) Status() plan.Status {
+	switch {
+	case len(p.Holds) > 0 || len(p.AwaitingCompleteRead) > 0 || len(p.FailedSteps()) > 0:
+		return plan.Held
+	case len(p.Steps) > 0:
+		return plan.Changes
+	}
+	return plan.Nothing
+}
+
+// FailedSteps returns the skipped steps that were not given up.
+func (p Plan) FailedSteps() []SkippedStep {
+	var failed []SkippedStep
+	for _, s := range p.SkippedSteps {
+		if !s.GivenUp {
+			failed = append(failed, s)
+		}
+	}
+	return failed
+}
+
 // Step is one change to one account.
 type Step struct {
 	plan.Step

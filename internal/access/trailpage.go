@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
@@ -247,11 +248,18 @@ type Record struct {
 	Op          string        `json:"op,omitempty"`
 	Outcome     audit.Outcome `json:"outcome,omitempty"`
 	Reason      Reason        `json:"reason,omitzero"`
+	// Wrote is what the maker of a decision wrote; empty when it is about a masked person.
+	Wrote string `json:"wrote,omitempty"`
+	// Stored is the record as it is verified, and Opened what is sealed in it, where the
+	// viewer may read it; both only when they are asked for.
+	Stored *audit.Record   `json:"stored,omitempty"`
+	Opened json.RawMessage `json:"opened,omitempty"`
 }
 
-// Records returns a page of the audit trail, of a person or of everything. What is sealed in
-// it stays so.
-func (v *View) Records(q store.RecordQuery) (all []Record, next int64, err error) {
+// Records returns a page of the audit trail, of a person or of everything, with stored also
+// as the records are verified. What is sealed in them stays so, but for what the maker of a
+// decision wrote, and for an operator who can read the key.
+func (v *View) Records(q store.RecordQuery, stored bool) (all []Record, next int64, err error) {
 	most := q.Most
 	q.Most++
 	records, err := v.DB.RecordsPage(v.ctx, q)
@@ -278,6 +286,33 @@ func (v *View) Records(q store.RecordQuery) (all []Record, next int64, err error
 		if r.Operator != "" {
 			all[i].Operator = v.ActorOf(r.Operator)
 		}
+		if err := v.open(&all[i], r, stored); err != nil {
+			return nil, 0, err
+		}
 	}
 	return all, next, nil
+}
+
+// open adds to a record what is sealed in it, as far as the viewer may read it.
+func (v *View) open(x *Record, r audit.Record, stored bool) error {
+	if stored {
+		x.Stored = &r
+	}
+	if v.Masked(r.Person) {
+		return nil
+	}
+	opened, err := v.DB.DecryptPayload(v.ctx, r)
+	if err != nil || !json.Valid(opened) {
+		return err
+	}
+	var payload struct {
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal(opened, &payload) == nil { // it may be no object
+		x.Wrote = payload.Reason
+	}
+	if stored && (v.viewer.Subject.Person == "" || x.Wrote != "" || bytes.Equal(opened, r.Payload)) {
+		x.Opened = opened
+	}
+	return nil
 }

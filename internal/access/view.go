@@ -23,6 +23,24 @@ type Ref struct {
 	Protected   bool   `json:"protected"`              // the identity is protected
 }
 
+// Name returns "Given Family (key)", with the opaque ID where no key may be shown. The key
+// is one by which commands find the person: one of the first HR source, else another one
+// with its source.
+func (r Ref) Name(first string) string {
+	if r.DisplayName == "" {
+		return string(r.ID)
+	}
+	for _, k := range r.Keys {
+		if k.Source == first {
+			return r.DisplayName + " (" + k.Key + ")"
+		}
+	}
+	if len(r.Keys) > 0 {
+		return r.DisplayName + " (" + r.Keys[0].String() + ")"
+	}
+	return r.DisplayName + " (" + string(r.ID) + ")"
+}
+
 // Key is a record of an HR source.
 type Key struct {
 	Source string `json:"source"`
@@ -201,28 +219,8 @@ func shows(sees visibility, k identity.SourceKey) bool {
 	return sees != hidden && !identity.HasNationalID(k.Key) && (sees == full || !k.MayTellName())
 }
 
-// Name returns "Given Family (key)", with the opaque ID where no key may be shown. The key
-// is one by which commands find the person: one of the first source, else another one
-// with its source.
-func (v *View) Name(id identity.PersonID) string {
-	p, sees := v.person(id)
-	if p.ID == "" || sees == hidden {
-		return string(id)
-	}
-	name := displayName(p, sees)
-	if len(p.Keys) == 0 {
-		return name
-	}
-	for _, k := range p.Keys {
-		if k.Source == v.Config.First && shows(sees, k.SourceKey) {
-			return name + " (" + k.Key + ")"
-		}
-	}
-	if k := p.Keys[0]; shows(sees, k.SourceKey) {
-		return name + " (" + k.String() + ")"
-	}
-	return name + " (" + string(p.ID) + ")"
-}
+// Name returns how a person is called, as Ref.Name.
+func (v *View) Name(id identity.PersonID) string { return v.Ref(id).Name(v.Config.First) }
 
 // Actor returns an actor who is a person as Name does, and another one as it is written.
 func (v *View) Actor(a identity.Actor) string { return v.words.Actor(a) }
@@ -275,6 +273,15 @@ type Decision struct {
 type Actor struct {
 	Actor  identity.Actor `json:"actor"`
 	Person *Ref           `json:"person,omitempty"`
+}
+
+// Name returns how an actor is called: a person as Ref.Name, and another one as it is
+// written.
+func (a Actor) Name(first string) string {
+	if a.Person == nil {
+		return string(a.Actor)
+	}
+	return a.Person.Name(first)
 }
 
 // ActorOf returns an actor.

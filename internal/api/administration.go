@@ -1,12 +1,18 @@
 package api
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/behov/behov/connectors"
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/build"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
@@ -28,8 +34,8 @@ type Token struct {
 	Revoked *time.Time  `json:"revoked,omitempty"`
 }
 
-// madeToken is a token with what it takes to use it.
-type madeToken struct {
+// MadeToken is a token with what it takes to use it.
+type MadeToken struct {
 	Token
 	Text string `json:"token" doc:"It is not shown again."`
 }
@@ -43,25 +49,49 @@ type session struct {
 	Current bool      `json:"current" doc:"It is the one of this request."`
 }
 
-type pass struct {
-	Pass    string    `json:"pass" doc:"It is not shown again."`
-	Starts  time.Time `json:"starts"`
-	Expires time.Time `json:"expires"`
+// Pass is a temporary access pass.
+type Pass struct {
+	Person  access.Ref `json:"person"`
+	Pass    string     `json:"pass" doc:"It is not shown again."`
+	Starts  time.Time  `json:"starts"`
+	Expires time.Time  `json:"expires"`
 }
 
-func passOf(p connectors.Pass) pass { return pass{p.Code, p.Starts, p.Expires} }
+// Withdrawn says whether a person had a pass.
+type Withdrawn struct {
+	Person    access.Ref `json:"person"`
+	Withdrawn bool       `json:"withdrawn" doc:"There was a pass."`
+}
 
-type withdrawn struct {
-	Withdrawn bool `json:"withdrawn" doc:"There was a pass."`
+// RightsTable is who may do what.
+type RightsTable struct {
+	Items []rights.Row  `json:"items"`
+	Roles []rights.Role `json:"roles" doc:"In the order in which a table has them."`
+}
+
+// Installation is what a client needs to know to show answers as the installation does.
+type Installation struct {
+	Version  string            `json:"version" doc:"Of behov."`
+	TimeZone string            `json:"time_zone" doc:"Of the organisation: civil dates are of it."`
+	First    string            `json:"first_source" doc:"The HR source whose keys name people without it."`
+	Paused   []access.Decision `json:"paused" doc:"The pauses that hold, by target."`
 }
 
 func (a *api) administration() {
+	route(a, Signed, op{id: "get-installation", method: http.MethodGet, path: "/installation", tag: "status", systems: true, summary: "What a client needs to know to show answers as the installation does"}, func(c *call, _ *struct{}) (*answer[Installation], error) {
+		out := Installation{Version: build.Read().Version, TimeZone: c.Config.Zone.String(), First: c.Config.First, Paused: []access.Decision{}}
+		pauses, err := a.DB.Pauses(c)
+		for _, target := range slices.Sorted(maps.Keys(pauses)) {
+			out.Paused = append(out.Paused, c.Decision(pauses[target]))
+		}
+		return one(out, err)
+	})
 	route(a, SeesAll, op{id: "get-status", method: http.MethodGet, path: "/status", tag: "status", summary: "Where the installation stands, and what waits for a person"}, func(c *call, _ *struct{}) (*answer[access.Status], error) {
 		return one(c.Status())
 	})
-	route(a, Signed, op{id: "get-rights", method: http.MethodGet, path: "/rights", tag: "rights", summary: "Who may do what: each action with the roles, and on what each may take it"}, func(c *call, _ *struct{}) (*answer[list[rights.Row]], error) {
+	route(a, Signed, op{id: "get-rights", method: http.MethodGet, path: "/rights", tag: "rights", summary: "Who may do what: each action with the roles, and on what each may take it"}, func(c *call, _ *struct{}) (*answer[RightsTable], error) {
 		rows, err := c.Config.Rights.Matrix()
-		return items(rows, "", err)
+		return one(RightsTable{rows, c.Config.Rights.Columns()}, err)
 	})
 	for _, d := range []struct {
 		id, summary string
@@ -71,9 +101,16 @@ func (a *api) administration() {
 		route(a, Decides(d.action), op{id: d.id + "-target", method: http.MethodPost, path: "/targets/{target}/" + d.id, tag: "targets", summary: d.summary, description: "The target all is every one."},
 			func(c *call, in *struct {
 				Target string `path:"target" maxLength:"200"`
-				Body   DecisionReason
+				Body   struct {
+					DecisionReason
+					ExceptLeavers bool `json:"except_leavers,omitempty" doc:"Of a pause: the access of people without any employment ends all the same."`
+				}
 			}) (*answer[access.Decision], error) {
-				return c.decided(c.governance().Pause(c, in.Target, d.verdict, c.caller.Subject, in.Body.Reason))
+				verdict := d.verdict
+				if in.Body.ExceptLeavers && verdict == store.Pause {
+					verdict = store.PauseExceptLeavers
+				}
+				return c.decided(c.governance().Pause(c, in.Target, verdict, c.caller.Subject, in.Body.Reason))
 			})
 	}
 	route(a, Decides(rights.RetireTarget), op{id: "retire-target", method: http.MethodPost, path: "/targets/{target}/retire", tag: "targets", summary: "Forget what is kept of a target that is not in the configuration any more"},
@@ -91,7 +128,7 @@ func (a *api) tokens() {
 	route(a, Signed, op{id: "list-tokens", method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "My tokens; with all everyone's and the sources', for those who may make them"},
 		func(c *call, in *struct {
 			All bool `query:"all"`
-		}) (*answer[list[Token]], error) {
+		}) (*answer[List[Token]], error) {
 			if in.All && !c.SeesEveryone() {
 				return nil, errNotEveryone
 			}
@@ -109,7 +146,7 @@ func (a *api) tokens() {
 			shown := []Token{}
 			for _, t := range all {
 				if in.All || t.Owner == c.caller.Subject.Person {
-					shown = append(shown, c.token(t))
+					shown = append(shown, TokenOf(c.View, t))
 				}
 			}
 			return items(shown, "", nil)
@@ -119,20 +156,18 @@ func (a *api) tokens() {
 			Body struct {
 				Name    string    `json:"name" minLength:"1" maxLength:"200" doc:"Who will have it."`
 				Scopes  []string  `json:"scopes" minItems:"1" maxItems:"50" nullable:"false" doc:"What it is for, as people:read, or *:read for all that is read."`
-				Systems []string  `json:"systems,omitempty" maxItems:"100" doc:"Only for these systems."`
+				Systems []string  `json:"systems,omitempty" nullable:"false" maxItems:"100" doc:"Only for these systems."`
 				Expires time.Time `json:"expires" doc:"At most a year from now."`
 			}
-		}) (*answer[madeToken], error) {
-			for _, s := range in.Body.Systems {
-				if _, known := c.Config.Rules.Catalogue.System(s); !known {
-					return nil, &reason.Refusal{Reason: reason.Of(reason.NoSuchSystem{System: s})}
-				}
+		}) (*answer[MadeToken], error) {
+			if err := CheckScopes(a.huma.OpenAPI(), a.Config, in.Body.Scopes, in.Body.Systems); err != nil {
+				return nil, err
 			}
-			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires}, c.caller.Subject)
+			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires, SignedIn: c.caller.SignedIn}, c.caller.Subject)
 			if err != nil {
 				return nil, err
 			}
-			return one(madeToken{c.token(t), text}, nil)
+			return one(MadeToken{TokenOf(c.View, t), text}, nil)
 		})
 	route(a, Signed, op{id: "revoke-token", method: http.MethodDelete, path: "/tokens/{id}", tag: "tokens", status: http.StatusNoContent, summary: "End a token for good: one of mine, or any for those who may"},
 		func(c *call, in *struct {
@@ -146,10 +181,31 @@ func (a *api) tokens() {
 // everyScope are the scopes of tokens that are for all that is read, or changed.
 var everyScope = []string{"*:read", "*:write"}
 
-func (c *call) token(t store.Token) Token {
+// CheckScopes refuses scopes that no route of a document has, and systems that are not there.
+func CheckScopes(doc *huma.OpenAPI, config *config.Config, scopes, systems []string) error {
+	p := newProblem(http.StatusUnprocessableEntity, "invalid", "the token cannot be for all of that")
+	known := append(Scopes(doc), "*:read", "*:write")
+	for i, s := range scopes {
+		if !slices.Contains(known, s) {
+			p.Errors = append(p.Errors, FieldError{Message: "there is no such scope: give one of " + strings.Join(known, ", "), Location: fmt.Sprintf("body.scopes[%d]", i)})
+		}
+	}
+	if len(p.Errors) > 0 {
+		return p
+	}
+	for _, s := range systems {
+		if _, known := config.Rules.Catalogue.System(s); !known {
+			return &reason.Refusal{Reason: reason.Of(reason.NoSuchSystem{System: s})}
+		}
+	}
+	return nil
+}
+
+// TokenOf returns a token as the viewer sees it.
+func TokenOf(v *access.View, t store.Token) Token {
 	x := Token{ID: t.ID, Name: t.Name, Source: t.Source, Scopes: strings.Fields(t.Scopes), Systems: strings.Fields(t.Systems), Made: t.Created(), Used: optional(t.Used()), Expires: optional(t.Expires()), Revoked: optional(t.Revoked())}
 	if t.Owner != "" {
-		owner := c.Ref(t.Owner)
+		owner := v.Ref(t.Owner)
 		x.Owner = &owner
 	}
 	return x
@@ -163,7 +219,7 @@ func optional(t time.Time) *time.Time {
 }
 
 func (a *api) sessions() {
-	route(a, Signed, op{id: "list-sessions", method: http.MethodGet, path: "/sessions", tag: "sessions", summary: "Where I am signed in"}, func(c *call, _ *struct{}) (*answer[list[session]], error) {
+	route(a, Signed, op{id: "list-sessions", method: http.MethodGet, path: "/sessions", tag: "sessions", summary: "Where I am signed in"}, func(c *call, _ *struct{}) (*answer[List[session]], error) {
 		all, err := a.DB.SessionsOf(c, c.caller.Subject.Person, c.Now())
 		shown := []session{}
 		for _, s := range all {

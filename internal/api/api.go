@@ -127,14 +127,15 @@ type request struct {
 	caller   signin.Caller
 	err      error
 	language wording.Language
-	origin   string // the path and query, for coming back after a sign-in
+	place    wording.Place // shell for a command line, which names the next command to enter
+	origin   string        // the path and query, for coming back after a sign-in
 }
 
 // authenticate finds out who calls, before any route answers, and refuses what another
 // site's page has a browser send.
 func (a *api) authenticate(next http.Handler) http.Handler {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := request{language: signin.Language(r), origin: r.URL.Path}
+		q := request{language: signin.Language(r), place: placeOf(r), origin: r.URL.Path}
 		q.caller, q.err = a.Door.Caller(r)
 		switch {
 		case q.err == nil:
@@ -142,7 +143,7 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		case errors.Is(q.err, signin.ErrNotSignedIn) && (r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "") && a.Door.Failed(w, r):
 			return
 		}
-		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language")
+		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language, Prefer")
 		w.Header().Set("Cache-Control", "private, no-store")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
 	})
@@ -231,6 +232,20 @@ func integers(v any) any {
 		}
 	}
 	return v
+}
+
+// PreferHints is a preference (RFC 7240) for sentences that name the next command to enter.
+const PreferHints = "hints=shell"
+
+func placeOf(r *http.Request) wording.Place {
+	for _, line := range r.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(preference) == PreferHints {
+				return wording.Shell
+			}
+		}
+	}
+	return wording.Plain
 }
 
 var once sync.Once

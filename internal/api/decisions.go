@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -43,17 +44,35 @@ func (c *call) decided(d store.Decision, err error) (*answer[access.Decision], e
 	return one(c.Decision(d), c.Load([]identity.PersonID{d.Person}))
 }
 
-// proposal is a decision that another person has to let through.
-type proposal struct {
+// holdsAlready adds to the problem of a decision that says what holds already the one by
+// which it holds.
+func (c *call) holdsAlready(err, problem error) error {
+	var already *governance.AlreadyDecidedError
+	var p *Problem
+	if errors.As(err, &already) && errors.As(problem, &p) {
+		d := c.Decision(already.Decision)
+		p.Decision = &d
+	}
+	return problem
+}
+
+// Proposal is a decision that another person has to let through.
+type Proposal struct {
 	access.Decision
 	Hold *access.Hold `json:"hold,omitempty" doc:"What waits for another person, when it does."`
 }
 
-func (c *call) proposed(p governance.Proposal, err error) (*answer[proposal], error) {
+// SplitDecision is the decision that a record is not a person's, and whose it is now.
+type SplitDecision struct {
+	access.Decision
+	Now access.Ref `json:"now"`
+}
+
+func (c *call) proposed(p governance.Proposal, err error) (*answer[Proposal], error) {
 	if err != nil {
 		return nil, err
 	}
-	out := proposal{Decision: c.Decision(p.Decision)}
+	out := Proposal{Decision: c.Decision(p.Decision)}
 	if p.Hold != nil {
 		h := c.Hold(store.HoldState{Hold: *p.Hold})
 		out.Hold = &h
@@ -153,13 +172,16 @@ func (a *api) decisions() {
 				Source string `json:"source" maxLength:"200"`
 				Key    string `json:"key" maxLength:"200"`
 			}
-		}) (*answer[access.Decision], error) {
+		}) (*answer[SplitDecision], error) {
 			p, err := c.person(in.AboutOne)
 			if err != nil {
 				return nil, err
 			}
-			_, d, err := c.governance().Split(c, p, identity.SourceKey{Source: in.Body.Source, Key: in.Body.Key}, c.caller.Subject, in.Body.Reason)
-			return c.decided(d, err)
+			now, d, err := c.governance().Split(c, p, identity.SourceKey{Source: in.Body.Source, Key: in.Body.Key}, c.caller.Subject, in.Body.Reason)
+			if err != nil {
+				return nil, err
+			}
+			return one(SplitDecision{c.Decision(d), c.Ref(now)}, nil)
 		})
 	route(a, Decides(rights.Readmit), op{id: "readmit", method: http.MethodPost, path: "/readmissions", tag: "decisions", summary: "Let a record of a person who was erased in again, as a new person"},
 		func(c *call, in *struct {
@@ -175,7 +197,7 @@ func (a *api) decisions() {
 		func(c *call, in *struct {
 			AboutOne
 			Body DecisionReason
-		}) (*answer[proposal], error) {
+		}) (*answer[Proposal], error) {
 			p, err := c.person(in.AboutOne)
 			if err != nil {
 				return nil, err
@@ -186,7 +208,7 @@ func (a *api) decisions() {
 }
 
 func (a *api) accounts() {
-	route(a, Decides(rights.EnableAccount), op{id: "enable-account", method: http.MethodPost, path: "/people/{person}/accounts/{target}/enable", tag: "decisions", summary: "Let a person's account be used again that behov did not disable"},
+	route(a, Decides(rights.EnableAccount), op{id: "enable-account", method: http.MethodPost, path: "/people/{person}/accounts/{target}/enable", tag: "decisions", summary: "Let a person's account be used again that behov did not disable", description: "The target all is every one."},
 		func(c *call, in *struct {
 			AboutOne
 			Target string `path:"target" maxLength:"200"`
@@ -196,7 +218,11 @@ func (a *api) accounts() {
 			if err != nil {
 				return nil, err
 			}
-			return c.decided(c.governance().Enable(c, p, in.Target, c.caller.Subject, in.Body.Reason))
+			target := in.Target
+			if target == store.EveryTarget {
+				target = ""
+			}
+			return c.decided(c.governance().Enable(c, p, target, c.caller.Subject, in.Body.Reason))
 		})
 	route(a, Decides(rights.BindAccount), op{id: "bind-account", method: http.MethodPost, path: "/people/{person}/accounts/{target}", tag: "decisions", summary: "Propose that an account in a target is a person's", description: "Another person has to release the hold that is raised."},
 		func(c *call, in *struct {
@@ -206,7 +232,7 @@ func (a *api) accounts() {
 				DecisionReason
 				Account string `json:"account_id" doc:"The target's own ID of the account." maxLength:"1000"`
 			}
-		}) (*answer[proposal], error) {
+		}) (*answer[Proposal], error) {
 			p, err := c.person(in.AboutOne)
 			if err != nil {
 				return nil, err
@@ -220,24 +246,24 @@ func (a *api) accounts() {
 				DecisionReason
 				Minutes int `json:"minutes,omitempty" doc:"For how long it is valid." default:"60" minimum:"10" maximum:"43200"`
 			}
-		}) (*answer[pass], error) {
+		}) (*answer[Pass], error) {
 			p, err := c.person(in.AboutOne)
 			if err != nil {
 				return nil, err
 			}
 			issued, err := c.governance().IssuePass(c, c.api.Engine, p, time.Duration(in.Body.Minutes)*time.Minute, c.caller.Subject, in.Body.Reason)
-			return one(passOf(issued), err)
+			return one(Pass{c.Ref(p.ID), issued.Code, issued.Starts, issued.Expires}, err)
 		})
 	route(a, Decides(rights.WithdrawPass), op{id: "withdraw-pass", method: http.MethodPost, path: "/people/{person}/mfa-pass/withdrawal", tag: "decisions", summary: "Withdraw a person's pass"},
 		func(c *call, in *struct {
 			AboutOne
 			Body DecisionReason
-		}) (*answer[withdrawn], error) {
+		}) (*answer[Withdrawn], error) {
 			p, err := c.person(in.AboutOne)
 			if err != nil {
 				return nil, err
 			}
 			was, err := c.governance().WithdrawPass(c, c.api.Engine, p, c.caller.Subject, in.Body.Reason)
-			return one(withdrawn{was}, err)
+			return one(Withdrawn{c.Ref(p.ID), was}, err)
 		})
 }

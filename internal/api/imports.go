@@ -42,7 +42,7 @@ func (a *api) imports() {
 		func(c *call, in *struct {
 			Source string `query:"source" maxLength:"200"`
 			Limit  int    `query:"limit" default:"20" minimum:"1" maximum:"1000"`
-		}) (*answer[list[access.ImportEntry]], error) {
+		}) (*answer[List[access.ImportEntry]], error) {
 			all, err := c.Imports(in.Source, in.Limit)
 			return items(all, "", err)
 		})

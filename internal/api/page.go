@@ -23,8 +23,8 @@ func (p Paged) page() (access.Page, error) {
 	return access.Page{After: string(after), Limit: p.Limit}, nil
 }
 
-// list is a part of a list.
-type list[T any] struct {
+// List is a part of a list.
+type List[T any] struct {
 	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"The cursor of the next part; left out at the end."`
 }
@@ -41,8 +41,8 @@ func one[T any](body T, err error) (*answer[T], error) {
 	return &answer[T]{body}, nil
 }
 
-func items[T any](all []T, next string, err error) (*answer[list[T]], error) {
-	return one(list[T]{append([]T{}, all...), encodeCursor(next)}, err)
+func items[T any](all []T, next string, err error) (*answer[List[T]], error) {
+	return one(List[T]{append([]T{}, all...), encodeCursor(next)}, err)
 }
 
 func encodeCursor(next string) string { return base64.RawURLEncoding.EncodeToString([]byte(next)) }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
@@ -16,27 +17,28 @@ type AboutPerson struct {
 	Person string `path:"person" doc:"A person_id of the first HR source, SOURCE%2Fperson_id, a login, an e-mail address or an ID." maxLength:"200"`
 }
 
-// me is who calls.
-type me struct {
+// Me is who calls.
+type Me struct {
 	access.Roles
 	SignedIn  rights.How `json:"signed_in" doc:"How: signed-in or token." enum:"signed-in,token,claimed,operating-system"`
 	Assurance int        `json:"assurance" doc:"0 for one factor, 1 for more than one, 2 for more than one just now." minimum:"0" maximum:"2"`
 	Session   string     `json:"session,omitempty"`
 	Token     string     `json:"token,omitempty"`
 	SignOut   string     `json:"sign_out"`
+	Expires   *time.Time `json:"expires,omitempty" doc:"When the session or the token ends at the latest."`
 }
 
 func (a *api) people() {
-	route(a, Signed, op{id: "me", method: http.MethodGet, path: "/me", tag: "people", summary: "Who I am, and as what I may be asked to decide"}, func(c *call, _ *struct{}) (*answer[me], error) {
+	route(a, Signed, op{id: "me", method: http.MethodGet, path: "/me", tag: "people", summary: "Who I am, and as what I may be asked to decide"}, func(c *call, _ *struct{}) (*answer[Me], error) {
 		roles, err := c.Roles(c.caller.Subject.Person)
-		return one(me{roles, c.caller.Subject.How, int(c.caller.Subject.Assurance), c.caller.Session, c.caller.Token.ID, signin.OutPath}, err)
+		return one(Me{roles, c.caller.Subject.How, int(c.caller.Subject.Assurance), c.caller.Session, c.caller.Token.ID, signin.OutPath, optional(c.caller.Expires)}, err)
 	})
 	route(a, Signed, op{id: "list-people", method: http.MethodGet, path: "/people", tag: "people", summary: "The people whom I may see", description: "Sorted by ID. With q those one of whose words begins with each word of it, for searching while somebody types; no one with a protected identity is found so."},
 		func(c *call, in *struct {
 			Paged
 			State string `query:"state" doc:"Only those in this state today." enum:"known,pre-hire,active,on-leave,between-employments,ended,retained,to-erase" required:"false"`
 			Q     string `query:"q" doc:"Words of the name, the login or the e-mail address." maxLength:"200"`
-		}) (*answer[list[access.PersonState]], error) {
+		}) (*answer[List[access.PersonState]], error) {
 			page, err := in.page()
 			if err != nil {
 				return nil, err
@@ -79,14 +81,14 @@ func (a *api) people() {
 			}
 			return one(c.Plan(planned))
 		})
-	route(a, SeesAll, op{id: "list-duplicates", method: http.MethodGet, path: "/duplicates", tag: "people", summary: "People who may be one"}, func(c *call, _ *struct{}) (*answer[list[access.Duplicate]], error) {
+	route(a, SeesAll, op{id: "list-duplicates", method: http.MethodGet, path: "/duplicates", tag: "people", summary: "People who may be one"}, func(c *call, _ *struct{}) (*answer[List[access.Duplicate]], error) {
 		all, err := c.Duplicates()
 		return items(all, "", err)
 	})
 	route(a, SeesAll, op{id: "list-managers", method: http.MethodGet, path: "/managers", tag: "people", summary: "Managers whom HR names, and who of them is gone"},
 		func(c *call, in *struct {
 			All bool `query:"all" doc:"Those who work here, too."`
-		}) (*answer[list[access.Manager]], error) {
+		}) (*answer[List[access.Manager]], error) {
 			all, err := c.Managers(in.All)
 			return items(all, "", err)
 		})

@@ -27,9 +27,11 @@ type Problem struct {
 	Detail string `json:"detail,omitempty" doc:"What happened, as a sentence in the caller's language."`
 	// Reason is set when behov refuses what was asked for a reason that it knows.
 	Reason *access.Reason `json:"reason,omitempty" doc:"Why it was refused, as a code with parameters."`
-	SignIn string         `json:"sign_in,omitempty" doc:"Where a browser signs in, or signs in again, to be let do this."`
-	Errors []FieldError   `json:"errors,omitempty" doc:"What is wrong with the request, place by place."`
-	header http.Header
+	// Decision is the one by which what was asked holds already.
+	Decision *access.Decision `json:"decision,omitempty" doc:"The decision by which it holds already."`
+	SignIn   string           `json:"sign_in,omitempty" doc:"Where a browser signs in, or signs in again, to be let do this."`
+	Errors   []FieldError     `json:"errors,omitempty" doc:"What is wrong with the request, place by place."`
+	header   http.Header
 }
 
 // FieldError is what is wrong with a part of a request.
@@ -147,7 +149,7 @@ func isHidden(err error) bool {
 
 func (a *api) reasoned(q request, status int, err because) *Problem {
 	why := access.Reason{Reason: err.Because()}
-	if printer, fault := wording.New(wording.Reader{Language: q.language, Zone: a.Config.Zone}); fault == nil {
+	if printer, fault := wording.New(wording.Reader{Language: q.language, Place: q.place, Zone: a.Config.Zone}); fault == nil {
 		why.Text = printer.Reason(why.Reason)
 	}
 	p := newProblem(status, string(why.Code()), why.Text)

@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// started is a review that was started.
-type started struct {
+// StartedReview is a review that was started.
+type StartedReview struct {
 	Campaign int64 `json:"campaign"`
 	Items    int   `json:"items"`
 }
@@ -23,7 +23,7 @@ func (a *api) reviews() {
 		func(c *call, in *struct {
 			All bool `query:"all" doc:"Those that are decided, too."`
 			Paged
-		}) (*answer[list[access.ReviewItem]], error) {
+		}) (*answer[List[access.ReviewItem]], error) {
 			page, err := in.page()
 			if err != nil {
 				return nil, err
@@ -37,12 +37,12 @@ func (a *api) reviews() {
 			Body struct {
 				System string `json:"system" maxLength:"200"`
 			}
-		}) (*answer[started], error) {
+		}) (*answer[StartedReview], error) {
 			if err := c.mayUse(in.Body.System); err != nil {
 				return nil, err
 			}
 			campaign, all, err := c.governance().StartReview(c, in.Body.System, c.caller.Subject)
-			return one(started{campaign, len(all)}, err)
+			return one(StartedReview{campaign, len(all)}, err)
 		})
 	for _, d := range []struct {
 		id, summary string

@@ -12,7 +12,6 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/signin"
-	"github.com/behov/behov/internal/wording"
 )
 
 // Rule says who may use a route. What an answer has in it is masked by the view in any
@@ -101,7 +100,7 @@ func route[I, O any](a *api, rule Rule, o op, answer func(*call, *I) (*O, error)
 		}
 		out, err := answer(c, in)
 		if err != nil {
-			return nil, a.problem(ctx, err)
+			return nil, c.holdsAlready(err, a.problem(ctx, err))
 		}
 		return out, nil
 	})
@@ -125,7 +124,7 @@ func (a *api) call(ctx context.Context, rule Rule, o op) (*call, error) {
 	if t := q.caller.Token; t.ID != "" && (!t.Has(o.scope()) && !t.Has("*:"+scopeKind(o)) || t.Systems != "" && !o.systems) {
 		return nil, errScope
 	}
-	v, err := a.answers.For(ctx, access.Viewer{Subject: q.caller.Subject, Known: q.caller.Known, Language: q.language, Place: wording.Plain})
+	v, err := a.answers.For(ctx, access.Viewer{Subject: q.caller.Subject, Known: q.caller.Known, Language: q.language, Place: q.place})
 	if err != nil {
 		return nil, err
 	}

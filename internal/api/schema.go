@@ -53,6 +53,7 @@ func (a *api) describe() {
 	doc := a.huma.OpenAPI()
 	all := doc.Components.Schemas
 	all.Map()["HrEvent"] = eventSchema()
+	all.Map()["AuditRecord"].Properties["prev"].Nullable = true // of the first record
 	seen := map[*huma.Schema]bool{}
 	var scopes []any
 	for _, s := range append(Scopes(doc), everyScope...) {

@@ -8,13 +8,19 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// StepDecisions are failing steps that were decided on.
+type StepDecisions struct {
+	Items        []access.FailingStep `json:"items"`
+	LeftToOthers int                  `json:"left_to_others" doc:"How many are about the person who decides: another person decides on those."`
+}
+
 func (a *api) steps() {
 	route(a, Signed, op{id: "list-steps", method: http.MethodGet, path: "/steps", tag: "steps", summary: "Steps that a target refused or failed to do, of those whom I may see"},
 		func(c *call, in *struct {
 			Target string `query:"target" maxLength:"200"`
 			All    bool   `query:"all" doc:"Those that were given up, too."`
 			Paged
-		}) (*answer[list[access.FailingStep]], error) {
+		}) (*answer[List[access.FailingStep]], error) {
 			page, err := in.page()
 			if err != nil {
 				return nil, err
@@ -33,16 +39,31 @@ func (a *api) steps() {
 		route(a, Decides(d.action), op{id: d.id + "-steps", method: http.MethodPost, path: "/steps/" + d.id, tag: "steps", summary: d.summary},
 			func(c *call, in *struct {
 				Body struct {
-					DecisionReason
-					Keys []string `json:"keys" doc:"The keys of the steps." minItems:"1" maxItems:"1000" nullable:"false"`
+					Reason string   `json:"reason,omitempty" doc:"Why, for the audit trail; to try again needs none." maxLength:"2000"`
+					Keys   []string `json:"keys,omitempty" doc:"The keys of the steps." maxItems:"1000" nullable:"false"`
+					Target string   `json:"target,omitempty" doc:"In place of keys, to try again: all steps in a target, or in every one when it is all." maxLength:"200"`
 				}
-			}) (*answer[list[access.FailingStep]], error) {
-				decided, err := c.governance().DecideSteps(c, in.Body.Keys, d.verdict, c.caller.Subject, in.Body.Reason)
+			}) (*answer[StepDecisions], error) {
+				g, by, asked := c.governance(), c.caller.Subject, len(in.Body.Keys)
+				var decided []store.FailingStep
+				var err error
+				switch {
+				case (asked > 0) == (in.Body.Target != "") || in.Body.Target != "" && d.verdict != store.Retry:
+					return nil, newProblem(http.StatusBadRequest, "invalid", "say which steps: by their keys, or to try again by a target")
+				case asked > 0:
+					decided, err = g.DecideSteps(c, in.Body.Keys, d.verdict, by, in.Body.Reason)
+				default:
+					target := in.Body.Target
+					if target == store.EveryTarget {
+						target = ""
+					}
+					decided, asked, err = g.RetrySteps(c, target, by, in.Body.Reason)
+				}
 				if err != nil {
 					return nil, err
 				}
 				shown, err := c.Steps(decided)
-				return items(shown, "", err)
+				return one(StepDecisions{shown, asked - len(decided)}, err)
 			})
 	}
 }

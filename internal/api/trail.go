@@ -41,7 +41,7 @@ func (a *api) trail() {
 			AboutPerson
 			During
 			Paged
-		}) (*answer[list[access.Access]], error) {
+		}) (*answer[List[access.Access]], error) {
 			person, err := c.FindInTrail(in.Person)
 			if err != nil {
 				return nil, err
@@ -53,10 +53,10 @@ func (a *api) trail() {
 			had, next, err := c.AccessPage(person, period, page)
 			return items(had, next, err)
 		})
-	route(a, Signed, op{id: "list-systems", method: http.MethodGet, path: "/systems", tag: "access", summary: "The systems, with their owners and entitlements"}, func(c *call, _ *struct{}) (*answer[list[access.System]], error) {
+	route(a, Signed, op{id: "list-systems", method: http.MethodGet, path: "/systems", tag: "access", summary: "The systems, with their owners and entitlements"}, func(c *call, _ *struct{}) (*answer[List[access.System]], error) {
 		return items(c.Systems(), "", nil)
 	})
-	route(a, Signed, op{id: "list-entitlements", method: http.MethodGet, path: "/entitlements", tag: "access", summary: "What people can have"}, func(c *call, _ *struct{}) (*answer[list[access.Entitlement]], error) {
+	route(a, Signed, op{id: "list-entitlements", method: http.MethodGet, path: "/entitlements", tag: "access", summary: "What people can have"}, func(c *call, _ *struct{}) (*answer[List[access.Entitlement]], error) {
 		all := []access.Entitlement{}
 		for _, s := range c.Systems() {
 			all = append(all, s.Entitlements...)
@@ -67,11 +67,11 @@ func (a *api) trail() {
 		During
 		Paged
 	}
-	route(a, Signed, op{id: "who-had-entitlement", method: http.MethodGet, path: "/entitlements/{entitlement}/access", tag: "access", systems: true, summary: "Who had an entitlement, at an instant or over a period", description: "Those whom the caller may see. The entitlement account is a usable account."},
+	route(a, Signed, op{id: "who-had-entitlement", method: http.MethodGet, path: "/entitlements/{entitlement}/access", tag: "access", systems: true, summary: "Who had an entitlement, at an instant or over a period", description: "Those whom the caller may see. The entitlement account is a usable account. A system in place of an entitlement stands for all of its entitlements."},
 		func(c *call, in *struct {
 			Entitlement string `path:"entitlement" maxLength:"200"`
 			WhoHad
-		}) (*answer[list[access.Access]], error) {
+		}) (*answer[List[access.Access]], error) {
 			of, _ := c.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(in.Entitlement))
 			if err := c.mayUse(of.System); err != nil {
 				return nil, err
@@ -87,7 +87,7 @@ func (a *api) trail() {
 		func(c *call, in *struct {
 			System string `path:"system" maxLength:"200"`
 			WhoHad
-		}) (*answer[list[access.Access]], error) {
+		}) (*answer[List[access.Access]], error) {
 			if err := c.mayUse(in.System); err != nil {
 				return nil, err
 			}
@@ -106,7 +106,7 @@ func (a *api) trail() {
 			From time.Time `query:"from" required:"false"`
 			To   time.Time `query:"to" required:"false"`
 			Paged
-		}) (*answer[list[access.Change]], error) {
+		}) (*answer[List[access.Change]], error) {
 			page, period, err := During{From: in.From, To: in.To}.asked(c, in.Paged)
 			if err != nil {
 				return nil, err
@@ -118,13 +118,14 @@ func (a *api) trail() {
 			changes, next, err := c.ChangesPage(*period, page)
 			return items(changes, next, err)
 		})
-	route(a, SeesAll, op{id: "list-records", method: http.MethodGet, path: "/records", tag: "audit", summary: "The audit trail, of everything or about a person", description: "In the trail's order. What is sealed in a record stays so."},
+	route(a, SeesAll, op{id: "list-records", method: http.MethodGet, path: "/records", tag: "audit", summary: "The audit trail, of everything or about a person", description: "In the trail's order. What is sealed in a record stays so, but for what the maker of a decision wrote."},
 		func(c *call, in *struct {
 			Person string    `query:"person" maxLength:"200"`
+			Stored bool      `query:"stored" doc:"Each also as it is verified, with its hash."`
 			From   time.Time `query:"from" required:"false"`
 			To     time.Time `query:"to" required:"false"`
 			Paged
-		}) (*answer[list[access.Record]], error) {
+		}) (*answer[List[access.Record]], error) {
 			page, period, err := During{From: in.From, To: in.To}.asked(c, in.Paged)
 			if err != nil {
 				return nil, err
@@ -143,7 +144,7 @@ func (a *api) trail() {
 					return nil, err
 				}
 			}
-			all, last, err := c.Records(q)
+			all, last, err := c.Records(q, in.Stored)
 			next := ""
 			if last > 0 {
 				next = strconv.FormatInt(last, 10)

@@ -91,6 +91,11 @@ type OwnToken struct {
 	Name            string
 	Scopes, Systems []string // no systems are all
 	Expires         time.Time
+	// SignedIn is when the person showed who they are: the token is no fresher than that.
+	SignedIn time.Time
+	// Login: the token stands for a sign-in on a machine, with all that the person was
+	// identified by.
+	Login bool
 }
 
 // longestOwnToken is how long a person's own token may work.
@@ -107,7 +112,14 @@ func (g *Governance) CreateOwnToken(ctx context.Context, own OwnToken, by rights
 	if by.How == rights.ByToken {
 		return "", t, tokenByToken()
 	}
-	if token, t, err = store.NewToken(store.Token{Name: identity.CleanText(own.Name), Owner: by.Person, Scopes: strings.Join(own.Scopes, " "), Systems: strings.Join(own.Systems, " "), Factors: factorsOf(by)}, now, own.Expires); err != nil {
+	t = store.Token{Name: identity.CleanText(own.Name), Owner: by.Person, Scopes: strings.Join(own.Scopes, " "), Systems: strings.Join(own.Systems, " "), Factors: factorsOf(by)}
+	if !own.SignedIn.IsZero() {
+		t.SignedUS = own.SignedIn.UnixMicro()
+	}
+	if own.Login {
+		t.How, t.Groups = string(by.How), by.Groups
+	}
+	if token, t, err = store.NewToken(t, now, own.Expires); err != nil {
 		return "", t, err
 	}
 	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("their own, %s", by.How), Reason: "for " + t.Name, Kind: store.TokenDecision, Verdict: store.Make, Subject: store.TokenSubject(t.ID)}

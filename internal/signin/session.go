@@ -80,9 +80,10 @@ func (s *SignIn) session(r *http.Request) (Caller, error) {
 			return Caller{}, fmt.Errorf("session: %w", err)
 		}
 	}
+	at := unix(get(keySignedIn))
 	subject := rights.Subject{Person: identity.PersonID(get(keyPerson)), How: rights.How(get(keyHow)), Groups: get(keyGroups),
-		Assurance: assuranceOf(get(keyFactors), unix(get(keySignedIn)), now, s.config.SignIn.Fresh)}
-	return Caller{Subject: subject, Session: get(keySession)}, nil
+		Assurance: assuranceOf(get(keyFactors), at, now, s.config.SignIn.Fresh)}
+	return Caller{Subject: subject, Session: get(keySession), SignedIn: at, Factors: get(keyFactors), Expires: s.sessions.Deadline(ctx)}, nil
 }
 
 // begun is a person who signed in.

@@ -30,6 +30,7 @@ import (
 type Database interface {
 	access.SubjectReader
 	sessionDatabase
+	deviceDatabase
 	sealer
 	PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error)
 	AccountsByNativeID(ctx context.Context, target string, native []string) (map[identity.PersonID]string, error)
@@ -47,12 +48,16 @@ type SignIn struct {
 	local    *local    // nil but for the demo and the first start
 	// failures bounds failed sign-ins by client address; nil does not.
 	failures *server.Limiter
+	// begun bounds sign-ins that machines begin, by client address.
+	begun *server.Limiter
+	// tokens makes the tokens of machines; nil when none can sign in.
+	tokens TokenMaker
 }
 
 // New returns the door of an installation. It asks the identity provider nothing yet. failures
 // bounds how often a client address may fail; nil does not.
 func New(db Database, c *config.Config, now func() time.Time, log *slog.Logger, failures *server.Limiter) (*SignIn, error) {
-	s := &SignIn{db: db, config: c, now: now, log: log, sessions: newSessions(db, c.SignIn, now), failures: failures}
+	s := &SignIn{db: db, config: c, now: now, log: log, sessions: newSessions(db, c.SignIn, now), failures: failures, begun: server.NewLimiter("device-sign-ins", server.PerMinute(devicesPerMinute))}
 	if !c.SignIn.Configured() {
 		return s, nil
 	}
@@ -85,6 +90,7 @@ func (s *SignIn) Handler() http.Handler {
 	mux.HandleFunc("POST "+BackChannelPath, s.backChannel)
 	mux.HandleFunc("GET "+localPath, s.localLink)
 	mux.HandleFunc("POST "+OutPath, s.signOut)
+	s.devices(mux)
 	return server.Routes(mux)
 }
 
@@ -118,6 +124,12 @@ type Caller struct {
 	Session string
 	// Token is the one that is shown; zero for a session.
 	Token store.Token
+	// SignedIn is when the person showed who they are, and Factors is store.ManyFactors when
+	// they did so with more than one.
+	SignedIn time.Time
+	Factors  string
+	// Expires is when it ends at the latest.
+	Expires time.Time
 }
 
 // ErrNotSignedIn is returned for a request with which no one is known who works here: no
@@ -164,7 +176,12 @@ func (s *SignIn) caller(r *http.Request) (Caller, error) {
 	if refusal != "" || t.Owner == "" {
 		return Caller{}, ErrNotSignedIn
 	}
-	return Caller{Subject: rights.Subject{Person: t.Owner, How: rights.ByToken, Assurance: assuranceOf(t.Factors, t.Created(), s.now(), s.config.SignIn.Fresh)}, Token: t}, nil
+	how := rights.How(t.How)
+	if how == "" {
+		how = rights.ByToken
+	}
+	subject := rights.Subject{Person: t.Owner, How: how, Groups: t.Groups, Assurance: assuranceOf(t.Factors, t.SignedIn(), s.now(), s.config.SignIn.Fresh)}
+	return Caller{Subject: subject, Token: t, SignedIn: t.SignedIn(), Factors: t.Factors, Expires: t.Expires()}, nil
 }
 
 // assuranceOf is how surely it is the person who signed in with so many factors at an

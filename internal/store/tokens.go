@@ -30,9 +30,17 @@ type Token struct {
 	Owner identity.PersonID `db:"owner" json:"owner,omitempty"`
 	// Scopes are what it may be used for, and Systems of which systems, each separated by
 	// spaces; no systems are all.
-	Scopes    string `db:"scopes" json:"scopes,omitempty"`
-	Systems   string `db:"systems" json:"systems,omitempty"`
-	Factors   string `db:"factors" json:"-"` // ManyFactors when the owner signed in so to make it
+	Scopes  string `db:"scopes" json:"scopes,omitempty"`
+	Systems string `db:"systems" json:"systems,omitempty"`
+	Factors string `db:"factors" json:"-"` // ManyFactors when the owner signed in so to make it
+	// SignedUS is when the owner showed who they are, which may be long before the token was
+	// made; 0 for when it was made.
+	SignedUS int64 `db:"signed_us" json:"-"`
+	// How is how the owner was identified, and Groups are those that the identity provider
+	// said they are in, of a token that stands for a sign-in (behov login); empty for one that
+	// the owner made for a program.
+	How       string `db:"how" json:"-"`
+	Groups    string `db:"member_of" json:"-"`
 	Hash      []byte `db:"hash" json:"-"`
 	MadeUS    int64  `db:"made_us" json:"-"`
 	UsedUS    int64  `db:"used_us" json:"-"`
@@ -42,6 +50,14 @@ type Token struct {
 
 // Created is when it was made, UTC.
 func (t Token) Created() time.Time { return instant(t.MadeUS) }
+
+// SignedIn is when the owner showed who they are, UTC.
+func (t Token) SignedIn() time.Time {
+	if t.SignedUS == 0 {
+		return t.Created()
+	}
+	return instant(t.SignedUS)
+}
 
 // Used is when it was last used, UTC and give or take a minute; zero for never.
 func (t Token) Used() time.Time { return instant(t.UsedUS) }
@@ -99,8 +115,8 @@ func NewToken(t Token, now, expires time.Time) (token string, made Token, err er
 // operating system, who is the decision's maker.
 func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
 	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Person: t.Owner, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Until: t.Expires()})})
-	if err := tx.exec(ctx, `INSERT INTO api_token (`+columns[Token]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		t.ID, t.Name, t.Source, string(t.Owner), t.Scopes, t.Systems, t.Factors, t.Hash, t.MadeUS, t.UsedUS, t.RevokedUS, t.ExpiresUS); err != nil {
+	if err := tx.exec(ctx, `INSERT INTO api_token (`+columns[Token]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		t.ID, t.Name, t.Source, string(t.Owner), t.Scopes, t.Systems, t.Factors, t.SignedUS, t.How, t.Groups, t.Hash, t.MadeUS, t.UsedUS, t.RevokedUS, t.ExpiresUS); err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}
 	return nil

@@ -167,7 +167,9 @@ CREATE TABLE hr_position (
 
 -- Tokens: of a source, which pushes people by it, or of a person, who calls the API by it.
 -- scopes says what it may be used for, systems of which systems; both are empty for a
--- source's, and systems for all. factors is "many" when the person signed in so to make it.
+-- source's, and systems for all. factors is "many" when the person signed in so to make it,
+-- and signed_us is when they did, 0 for when it was made. how and member_of are of a token
+-- that stands for a sign-in on a machine: how the person was identified, and their groups.
 -- expires_us is 0 for one that never expires.
 CREATE TABLE api_token (
     id         TEXT PRIMARY KEY,
@@ -177,6 +179,9 @@ CREATE TABLE api_token (
     scopes     TEXT NOT NULL DEFAULT '',
     systems    TEXT NOT NULL DEFAULT '',
     factors    TEXT NOT NULL DEFAULT '',
+    signed_us  BIGINT NOT NULL DEFAULT 0,
+    how        TEXT NOT NULL DEFAULT '',
+    member_of  TEXT NOT NULL DEFAULT '',
     hash       BLOB NOT NULL UNIQUE,
     made_us    BIGINT NOT NULL,
     used_us    BIGINT NOT NULL DEFAULT 0,
@@ -203,6 +208,25 @@ CREATE INDEX session_expires ON session (expires_us);
 CREATE INDEX session_person ON session (person_id);
 CREATE INDEX session_provider ON session (provider_hash) WHERE provider_hash IS NOT NULL;
 CREATE INDEX session_subject ON session (subject_hash) WHERE subject_hash IS NOT NULL;
+
+-- Sign-ins that were begun on a machine without a browser (RFC 8628) and wait for a person
+-- to confirm them in one. The hashes are of the device code, and, keyed, of the short code
+-- that the person compares. machine is what the machine calls itself.
+CREATE TABLE device_sign_in (
+    code_hash   BLOB PRIMARY KEY,
+    user_hash   BLOB NOT NULL UNIQUE,
+    machine     TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    person_id   TEXT NOT NULL DEFAULT '',
+    how         TEXT NOT NULL DEFAULT '',
+    factors     TEXT NOT NULL DEFAULT '',
+    member_of   TEXT NOT NULL DEFAULT '',
+    signed_us   BIGINT NOT NULL DEFAULT 0,
+    seconds     BIGINT NOT NULL,
+    asked_us    BIGINT NOT NULL DEFAULT 0,
+    expires_us  BIGINT NOT NULL
+);
+CREATE INDEX device_sign_in_expires ON device_sign_in (expires_us);
 
 -- Writing requests that had a key of their own, for a day: a second one is answered as the
 -- first was. body is empty until the answer is known.
@@ -592,6 +616,7 @@ DROP TABLE decision;
 DROP TABLE scim_resource;
 DROP TABLE task;
 DROP TABLE idempotent_request;
+DROP TABLE device_sign_in;
 DROP TABLE session;
 DROP TABLE api_token;
 DROP TABLE hr_position;

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/identity"
+)
+
+func (l *local) LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().SetLegalHold(ctx, p, lift, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().Protect(ctx, p, lift, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) SetMain(ctx context.Context, ref, employment, reason string) (access.Decision, error) {
+	p, err := l.db.FindPerson(ctx, ref, l.config.First)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	var chosen identity.EmploymentID
+	if employment != "" {
+		if chosen, err = l.view(ctx).FindEmployment(p, employment); err != nil {
+			return access.Decision{}, err
+		}
+	}
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().SetMainEmployment(ctx, p, chosen, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+// both finds two people.
+func (l *local) both(ctx context.Context, ref, other string) (a, b identity.Person, err error) {
+	if a, err = l.db.FindPerson(ctx, ref, l.config.First); err == nil {
+		b, err = l.db.FindPerson(ctx, other, l.config.First)
+	}
+	return a, b, err
+}
+
+func (l *local) Merge(ctx context.Context, ref, other, reason string) (access.Decision, error) {
+	p, o, err := l.both(ctx, ref, other)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().Merge(ctx, p, o, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Apart(ctx context.Context, ref, other, reason string) (access.Decision, error) {
+	p, o, err := l.both(ctx, ref, other)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().MarkDistinct(ctx, p, o, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Split(ctx context.Context, ref, source, key, reason string) (out api.SplitDecision, err error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return out, err
+	}
+	now, d, err := l.governance().Split(ctx, p, identity.SourceKey{Source: source, Key: key}, by, reason)
+	if err != nil {
+		return out, err
+	}
+	v := l.view(ctx)
+	return api.SplitDecision{Decision: v.Decision(d), Now: v.Ref(now)}, nil
+}
+
+func (l *local) Readmit(ctx context.Context, source, key, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().Readmit(ctx, identity.SourceKey{Source: source, Key: identity.CleanText(key)}, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Erase(ctx context.Context, ref, reason string) (api.Proposal, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return api.Proposal{}, err
+	}
+	proposal, err := l.governance().Erase(ctx, p, by, reason)
+	return l.proposed(ctx, proposal, err)
+}

@@ -1,0 +1,217 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/store"
+)
+
+// said is a decision that is asked for, and why.
+type said map[string]any
+
+func because(reason string) said { return said{"reason": reason} }
+
+func (s said) with(name string, value any) said {
+	s[name] = value
+	return s
+}
+
+// decide asks for a decision.
+func (c *Client) decide(ctx context.Context, path string, what said) (d access.Decision, err error) {
+	err = c.post(ctx, path, what, &d)
+	return d, err
+}
+
+// standing returns the decision by which holds already what was asked, and true, for
+// an error that says so.
+func standing(d access.Decision, err error) (access.Decision, bool, error) {
+	var e *Error
+	if errors.As(err, &e) && e.Decision != nil {
+		return *e.Decision, true, nil
+	}
+	return d, false, err
+}
+
+// Suspend suspends a person, or lifts it. already reports that it holds by an earlier
+// decision.
+func (c *Client) Suspend(ctx context.Context, ref string, lift bool, reason string) (d access.Decision, already bool, err error) {
+	d, err = c.decide(ctx, at("/people", ref, "/suspension"), because(reason).with("lift", lift))
+	return standing(d, err)
+}
+
+// LegalHold keeps everything of a person, or lets it go.
+func (c *Client) LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/legal-hold"), because(reason).with("lift", lift))
+}
+
+// Protect masks a person's identity, or leaves it to HR.
+func (c *Client) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/protection"), because(reason).with("lift", lift))
+}
+
+// SetMain says which employment is the main one; the rule does when it is empty.
+func (c *Client) SetMain(ctx context.Context, ref, employment, reason string) (access.Decision, error) {
+	what := because(reason)
+	if employment != "" {
+		what.with("employment", employment)
+	}
+	return c.decide(ctx, at("/people", ref, "/main-employment"), what)
+}
+
+// Merge says that another person is this one.
+func (c *Client) Merge(ctx context.Context, ref, other, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/merge"), because(reason).with("other", other))
+}
+
+// Apart says that another person is not this one.
+func (c *Client) Apart(ctx context.Context, ref, other, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/apart"), because(reason).with("other", other))
+}
+
+// Split says that a record is not a person's.
+func (c *Client) Split(ctx context.Context, ref, source, key, reason string) (d api.SplitDecision, err error) {
+	err = c.post(ctx, at("/people", ref, "/split"), because(reason).with("source", source).with("key", key), &d)
+	return d, err
+}
+
+// Readmit lets a record of an erased person in again.
+func (c *Client) Readmit(ctx context.Context, source, key, reason string) (access.Decision, error) {
+	return c.decide(ctx, "/readmissions", because(reason).with("source", source).with("key", key))
+}
+
+// Erase proposes to erase a person.
+func (c *Client) Erase(ctx context.Context, ref, reason string) (p api.Proposal, err error) {
+	err = c.post(ctx, at("/people", ref, "/erasure"), because(reason), &p)
+	return p, err
+}
+
+// Bind proposes that an account is a person's.
+func (c *Client) Bind(ctx context.Context, ref, target, account, reason string) (p api.Proposal, err error) {
+	err = c.post(ctx, at("/people", ref, "/accounts", target), because(reason).with("account_id", account), &p)
+	return p, err
+}
+
+// Enable lets accounts be enabled that others disabled, in a target or in every one when it
+// is empty.
+func (c *Client) Enable(ctx context.Context, ref, target, reason string) (access.Decision, error) {
+	if target == "" {
+		target = store.EveryTarget
+	}
+	return c.decide(ctx, at("/people", ref, "/accounts", target)+"/enable", because(reason))
+}
+
+// IssuePass issues a temporary access pass.
+func (c *Client) IssuePass(ctx context.Context, ref string, valid time.Duration, reason string) (p api.Pass, err error) {
+	if valid%time.Minute != 0 {
+		return p, errors.New("a server takes a time in whole minutes")
+	}
+	err = c.post(ctx, at("/people", ref, "/mfa-pass"), because(reason).with("minutes", int(valid/time.Minute)), &p)
+	return p, err
+}
+
+// WithdrawPass withdraws a person's passes.
+func (c *Client) WithdrawPass(ctx context.Context, ref, reason string) (w api.Withdrawn, err error) {
+	err = c.post(ctx, at("/people", ref, "/mfa-pass/withdrawal"), because(reason), &w)
+	return w, err
+}
+
+// DecideHold releases or rejects a hold, or what of it is about some people.
+func (c *Client) DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []string, reason string) (d api.HoldDecision, err error) {
+	what := because(reason)
+	if len(people) > 0 {
+		what.with("people", people)
+	}
+	err = c.post(ctx, at("/holds", digest)+"/"+string(verdict), what, &d)
+	return d, err
+}
+
+// DecideSteps has failing steps tried again, or given up, by their keys.
+func (c *Client) DecideSteps(ctx context.Context, keys []string, verdict store.Verdict, reason string) (d api.StepDecisions, err error) {
+	err = c.post(ctx, "/steps/"+string(verdict), because(reason).with("keys", keys), &d)
+	return d, err
+}
+
+// RetrySteps has all failing steps in a target tried again, or in every one when it is empty.
+func (c *Client) RetrySteps(ctx context.Context, target, reason string) (d api.StepDecisions, err error) {
+	if target == "" {
+		target = store.EveryTarget
+	}
+	err = c.post(ctx, "/steps/retry", because(reason).with("target", target), &d)
+	return d, err
+}
+
+// StartReview starts a review of a system.
+func (c *Client) StartReview(ctx context.Context, system string) (s api.StartedReview, err error) {
+	err = c.post(ctx, "/reviews", said{"system": system}, &s)
+	return s, err
+}
+
+// DecideItem decides on a question of a review.
+func (c *Client) DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/review-items", item)+"/"+url.PathEscape(string(verdict)), because(reason))
+}
+
+// Pause stops changes to a target, or lets them go on. already reports that it holds by an
+// earlier decision.
+func (c *Client) Pause(ctx context.Context, target string, verdict store.Verdict, reason string) (d access.Decision, already bool, err error) {
+	verb, what := "/pause", because(reason)
+	switch verdict {
+	case store.Resume:
+		verb = "/resume"
+	case store.PauseExceptLeavers:
+		what.with("except_leavers", true)
+	}
+	d, err = c.decide(ctx, at("/targets", target)+verb, what)
+	return standing(d, err)
+}
+
+// NewToken is what a token is to be for.
+type NewToken struct {
+	Name    string    `json:"name"`
+	Scopes  []string  `json:"scopes"`
+	Systems []string  `json:"systems,omitempty"`
+	Expires time.Time `json:"expires"`
+}
+
+// MakeToken makes a token of the caller's own.
+func (c *Client) MakeToken(ctx context.Context, t NewToken) (made api.MadeToken, err error) {
+	err = c.post(ctx, "/tokens", t, &made)
+	return made, err
+}
+
+// askEvery is how often a plan that is being made is asked about.
+const askEvery = time.Second / 2
+
+// Plan makes a plan, for a person or for everyone when ref is empty, and for a later day
+// unless asOf is empty. progress is told how far it is.
+func (c *Client) Plan(ctx context.Context, ref, asOf string, progress func(stage string, done, total int)) (t api.PlanTask, err error) {
+	what := map[string]string{}
+	for name, value := range map[string]string{"person": ref, "as_of": asOf} {
+		if value != "" {
+			what[name] = value
+		}
+	}
+	if err := c.post(ctx, "/plans", what, &t); err != nil {
+		return t, err
+	}
+	for t.State == store.TaskRunning {
+		progress(t.Stage, t.Done, t.Total)
+		select {
+		case <-ctx.Done():
+			return t, ctx.Err()
+		case <-time.After(askEvery):
+		}
+		if err := c.get(ctx, at("/plans", t.ID), nil, &t); err != nil {
+			return t, err
+		}
+	}
+	if t.State != store.TaskDone {
+		return t, errors.New(t.Fault)
+	}
+	return t, nil
+}
