@@ -200,7 +200,9 @@ func (c *Client) Plan(ctx context.Context, ref, asOf string, progress func(stage
 		return t, err
 	}
 	for t.State == store.TaskRunning {
-		progress(t.Stage, t.Done, t.Total)
+		if t.Stage != "" { // it has begun
+			progress(t.Stage, t.Done, t.Total)
+		}
 		select {
 		case <-ctx.Done():
 			return t, ctx.Err()
