@@ -72,7 +72,7 @@ type trailReader interface {
 	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)
 	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)
 	Imports(ctx context.Context, source string, most int) ([]store.Import, error)
-	DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error)
+	DecryptPayloads(ctx context.Context, records []audit.Record) ([][]byte, error)
 	RecordsPage(ctx context.Context, q store.RecordQuery) ([]audit.Record, error)
 	EntitlementEverHeld(ctx context.Context, entitlement string) (bool, error)
 	HasAuditRecords(ctx context.Context, person identity.PersonID) (bool, error)

@@ -221,7 +221,7 @@ func (a *api) accounts() {
 			if err != nil {
 				return nil, err
 			}
-			target := in.Target
+			target := c.target(in.Target)
 			if target == store.EveryTarget {
 				target = ""
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -25,6 +26,15 @@ func (wordedReason) Schema(huma.Registry) *huma.Schema {
 		Properties: map[string]*huma.Schema{"code": {Type: huma.TypeString}, "text": {Type: huma.TypeString}}, Required: []string{"code"}, AdditionalProperties: true}
 }
 
+// storedRecord is the schema of a record of the audit trail as it is verified.
+type storedRecord struct{}
+
+// Schema implements huma.SchemaProvider.
+func (storedRecord) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Description: "The record as its hash covers it: prev and hash are base64.",
+		Properties: map[string]*huma.Schema{"index": {Type: huma.TypeInteger}, "hash": {Type: huma.TypeString}, "prev": {Type: huma.TypeString, Nullable: true}}, Required: []string{"index", "hash"}, AdditionalProperties: true}
+}
+
 // dateText is the schema of a civil date, which may be empty.
 type dateText struct{}
 
@@ -38,6 +48,7 @@ func newRegistry() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	r.RegisterTypeAlias(reflect.TypeFor[access.Reason](), reflect.TypeFor[wordedReason]())
 	r.RegisterTypeAlias(reflect.TypeFor[reason.Reason](), reflect.TypeFor[wordedReason]())
+	r.RegisterTypeAlias(reflect.TypeFor[audit.Record](), reflect.TypeFor[storedRecord]())
 	r.RegisterTypeAlias(reflect.TypeFor[identity.Date](), reflect.TypeFor[dateText]())
 	r.RegisterTypeAlias(reflect.TypeFor[store.Micros](), reflect.TypeFor[time.Time]())
 	return r
