@@ -1,11 +1,13 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/behov/behov/internal/client"
 	"github.com/behov/behov/internal/config"
 )
 
@@ -63,6 +65,16 @@ func (a *app) completions(root *cobra.Command) {
 		}
 	}
 	walk(root)
+	_ = root.RegisterFlagCompletionFunc("server", completeServers) // the flag is there
+}
+
+// completeServers completes the servers at which the user has signed in.
+func completeServers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	known, err := client.LoadCredentials()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return sortedKeys(known.Servers), cobra.ShellCompDirectiveNoFileComp
 }
 
 // takesFile reports whether an argument of a command is a file or a directory.
@@ -72,7 +84,10 @@ func takesFile(cmd *cobra.Command) bool {
 
 // complete makes of f what cobra calls. Without a valid configuration nothing is completed.
 func (a *app) complete(f completer) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if a.server != "" || os.Getenv("BEHOV_SERVER") != "" && !cmd.Flags().Changed("config") {
+			return nil, cobra.ShellCompDirectiveNoFileComp // the names are the server's
+		}
 		c, _ := config.Load(a.dir)
 		if c == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp

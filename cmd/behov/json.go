@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"time"
 )
 
 // jsonVersion is the version of the shapes that --json prints. A new field does not change
@@ -43,12 +42,4 @@ func (a *app) printJSON(v any) error {
 	out.WriteByte('\n')
 	_, err := a.stdout.Write(out.Bytes())
 	return err
-}
-
-// instant returns nil for the zero time.
-func instant(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }

@@ -40,7 +40,7 @@ func pages(t *testing.T) map[string]string {
 // what the reader wants to do and ends with what can go wrong.
 func TestManualTopics(t *testing.T) {
 	for _, name := range []string{"first-afternoon", "hr-files", "people-and-lifecycle", "rules", "targets", "active-directory", "entra", "scim", "adoption", "holds",
-		"reviews", "audit", "personal-data", "rights", "sign-in", "api", "serve", "events", "postgresql", "backup", "troubleshooting", "json", "connectors", "behov-yaml"} {
+		"reviews", "audit", "personal-data", "rights", "sign-in", "api", "serve", "server", "events", "postgresql", "backup", "troubleshooting", "json", "connectors", "behov-yaml"} {
 		if _, ok := manual.Find(name); !ok {
 			t.Errorf("there is no topic %s", name)
 		}

@@ -73,7 +73,7 @@ type trailReader interface {
 	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)
 	Imports(ctx context.Context, source string, most int) ([]store.Import, error)
 	AccessChanged(ctx context.Context, q store.ChangeQuery) ([]audit.Interval, error)
-	DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error)
+	DecryptPayloads(ctx context.Context, records []audit.Record) ([][]byte, error)
 	RecordsPage(ctx context.Context, q store.RecordQuery) ([]audit.Record, error)
 	EntitlementEverHeld(ctx context.Context, entitlement string) (bool, error)
 	HasAuditRecords(ctx context.Context, person identity.PersonID) (bool, error)

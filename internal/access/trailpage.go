@@ -286,24 +286,24 @@ func (v *View) Records(q store.RecordQuery, stored bool) (all []Record, next int
 		if r.Operator != "" {
 			all[i].Operator = v.ActorOf(r.Operator)
 		}
-		if err := v.open(&all[i], r, stored); err != nil {
-			return nil, 0, err
-		}
+	}
+	opened, err := v.DB.DecryptPayloads(v.ctx, records)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i, r := range records {
+		v.open(&all[i], r, opened[i], stored)
 	}
 	return all, next, nil
 }
 
 // open adds to a record what is sealed in it, as far as the viewer may read it.
-func (v *View) open(x *Record, r audit.Record, stored bool) error {
+func (v *View) open(x *Record, r audit.Record, opened []byte, stored bool) {
 	if stored {
 		x.Stored = &r
 	}
-	if v.Masked(r.Person) {
-		return nil
-	}
-	opened, err := v.DB.DecryptPayload(v.ctx, r)
-	if err != nil || !json.Valid(opened) {
-		return err
+	if v.Masked(r.Person) || !json.Valid(opened) {
+		return
 	}
 	var payload struct {
 		Reason string `json:"reason"`
@@ -314,5 +314,4 @@ func (v *View) open(x *Record, r audit.Record, stored bool) error {
 	if stored && (v.viewer.Subject.Person == "" || x.Wrote != "" || bytes.Equal(opened, r.Payload)) {
 		x.Opened = opened
 	}
-	return nil
 }

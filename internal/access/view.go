@@ -157,6 +157,13 @@ func (v *View) Prepare(ids []identity.PersonID, reasons ...reason.Reason) {
 	_ = v.Load(ids, reasons...) // each is read again when asked for
 }
 
+// Forget drops what was read: a decision may have changed it.
+func (v *View) Forget() {
+	clear(v.people)
+	clear(v.sees)
+	clear(v.decisions)
+}
+
 // Add is for a person who was read already, with employments.
 func (v *View) Add(p identity.Person) error {
 	sees, err := v.visible(p)

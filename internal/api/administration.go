@@ -110,7 +110,7 @@ func (a *api) administration() {
 				if in.Body.ExceptLeavers && verdict == store.Pause {
 					verdict = store.PauseExceptLeavers
 				}
-				return c.decided(c.governance().Pause(c, in.Target, verdict, c.caller.Subject, in.Body.Reason))
+				return c.decided(c.governance().Pause(c, c.target(in.Target), verdict, c.caller.Subject, in.Body.Reason))
 			})
 	}
 	route(a, Decides(rights.RetireTarget), op{id: "retire-target", method: http.MethodPost, path: "/targets/{target}/retire", tag: "targets", summary: "Forget what is kept of a target that is not in the configuration any more"},
@@ -122,6 +122,14 @@ func (a *api) administration() {
 		})
 	a.tokens()
 	a.sessions()
+}
+
+// target returns a target as governance calls it: all, unless one is called so, is every one.
+func (c *call) target(name string) string {
+	if _, known := c.Config.Target(name); name == "all" && !known {
+		return store.EveryTarget
+	}
+	return name
 }
 
 func (a *api) tokens() {

@@ -41,6 +41,7 @@ func (c *call) decided(d store.Decision, err error) (*answer[access.Decision], e
 	if err != nil {
 		return nil, err
 	}
+	c.Forget()
 	return one(c.Decision(d), c.Load([]identity.PersonID{d.Person}))
 }
 
@@ -72,6 +73,7 @@ func (c *call) proposed(p governance.Proposal, err error) (*answer[Proposal], er
 	if err != nil {
 		return nil, err
 	}
+	c.Forget()
 	out := Proposal{Decision: c.Decision(p.Decision)}
 	if p.Hold != nil {
 		h := c.Hold(store.HoldState{Hold: *p.Hold})
@@ -181,6 +183,7 @@ func (a *api) decisions() {
 			if err != nil {
 				return nil, err
 			}
+			c.Forget()
 			return one(SplitDecision{c.Decision(d), c.Ref(now)}, nil)
 		})
 	route(a, Decides(rights.Readmit), op{id: "readmit", method: http.MethodPost, path: "/readmissions", tag: "decisions", summary: "Let a record of a person who was erased in again, as a new person"},
@@ -218,7 +221,7 @@ func (a *api) accounts() {
 			if err != nil {
 				return nil, err
 			}
-			target := in.Target
+			target := c.target(in.Target)
 			if target == store.EveryTarget {
 				target = ""
 			}

@@ -84,6 +84,7 @@ func (a *api) holds() {
 				if err != nil {
 					return nil, err
 				}
+				c.Forget()
 				return one(HoldDecisionOf(c.View, hold, made))
 			})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
@@ -39,6 +40,15 @@ func reasonSchema() *huma.Schema {
 	return s
 }
 
+// storedRecord is the schema of a record of the audit trail as it is verified.
+type storedRecord struct{}
+
+// Schema implements huma.SchemaProvider.
+func (storedRecord) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Description: "The record as its hash covers it: prev and hash are base64.",
+		Properties: map[string]*huma.Schema{"index": {Type: huma.TypeInteger}, "hash": {Type: huma.TypeString}, "prev": {Type: huma.TypeString, Nullable: true}}, Required: []string{"index", "hash"}, AdditionalProperties: true}
+}
+
 // dateText is the schema of a civil date, which may be empty.
 type dateText struct{}
 
@@ -53,7 +63,6 @@ func (a *api) describe() {
 	doc := a.huma.OpenAPI()
 	all := doc.Components.Schemas
 	all.Map()["HrEvent"] = eventSchema()
-	all.Map()["AuditRecord"].Properties["prev"].Nullable = true // of the first record
 	seen := map[*huma.Schema]bool{}
 	var scopes []any
 	for _, s := range append(Scopes(doc), everyScope...) {
@@ -116,6 +125,7 @@ func newRegistry() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	r.RegisterTypeAlias(reflect.TypeFor[access.Reason](), reflect.TypeFor[wordedReason]())
 	r.RegisterTypeAlias(reflect.TypeFor[reason.Reason](), reflect.TypeFor[wordedReason]())
+	r.RegisterTypeAlias(reflect.TypeFor[audit.Record](), reflect.TypeFor[storedRecord]())
 	r.RegisterTypeAlias(reflect.TypeFor[identity.Date](), reflect.TypeFor[dateText]())
 	r.RegisterTypeAlias(reflect.TypeFor[store.Micros](), reflect.TypeFor[time.Time]())
 	return r

@@ -53,7 +53,7 @@ func (a *api) steps() {
 				case asked > 0:
 					decided, err = g.DecideSteps(c, in.Body.Keys, d.verdict, by, in.Body.Reason)
 				default:
-					target := in.Body.Target
+					target := c.target(in.Body.Target)
 					if target == store.EveryTarget {
 						target = ""
 					}

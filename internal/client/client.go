@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -145,43 +146,82 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	u := c.base.JoinPath(api.Path)
 	u.RawPath, u.Path = u.Path+path, u.Path+unescaped(path)
 	u.RawQuery = query.Encode()
-	content, kind := []byte(nil), ""
+	var content []byte
+	header := http.Header{"Prefer": {api.PreferHints}, "Accept-Language": {c.language}, "User-Agent": {"behov/" + build.Read().Version}}
+	if c.token != "" {
+		header.Set("Authorization", "Bearer "+c.token)
+	}
+	if method != http.MethodGet {
+		header.Set("Idempotency-Key", uuid.NewString())
+	}
 	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
 			return fmt.Errorf("ask %s: %w", c.base, err)
 		}
-		content, kind = b, "application/json"
+		header.Set("Content-Type", "application/json")
 	}
-	key := uuid.NewString()
-	request := func() (*http.Response, error) {
-		r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(content))
-		if err != nil {
-			return nil, err
-		}
-		if kind != "" {
-			r.Header.Set("Content-Type", kind)
-		}
-		if method != http.MethodGet {
-			r.Header.Set("Idempotency-Key", key)
-		}
-		r.Header.Set("Prefer", api.PreferHints)
-		r.Header.Set("Accept-Language", c.language)
-		r.Header.Set("User-Agent", "behov/"+build.Read().Version)
-		if c.token != "" {
-			r.Header.Set("Authorization", "Bearer "+c.token)
-		}
-		return c.http.Do(r)
-	}
-	res, err := request()
+	a, err := c.do(ctx, method, u.String(), header, content)
 	if err != nil && ctx.Err() == nil && broken(err) {
-		res, err = request()
+		a, err = c.do(ctx, method, u.String(), header, content)
+	}
+	for range mostWaits {
+		wait, busy := a.retryAfter()
+		if err != nil || !busy {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		a, err = c.do(ctx, method, u.String(), header, content)
 	}
 	if err != nil {
 		return c.unreachable(err)
 	}
+	return c.decode(a, out)
+}
+
+// answer is an answer that was read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends a request once.
+func (c *Client) do(ctx context.Context, method, address string, header http.Header, content []byte) (answer, error) {
+	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header = header
+	res, err := c.http.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
 	defer res.Body.Close() //nolint:errcheck // it was read
-	return c.decode(res, out)
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return answer{res.StatusCode, res.Header, body}, err
+}
+
+// mostWaits is how often a request is sent again that came too soon after others, and
+// longestWait how long it waits for that.
+const (
+	mostWaits   = 5
+	longestWait = 20 * time.Second
+)
+
+// retryAfter returns how long to wait before a request is sent again that was refused because
+// too many came.
+func (a answer) retryAfter() (time.Duration, bool) {
+	if a.status != http.StatusTooManyRequests {
+		return 0, false
+	}
+	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	wait := time.Duration(seconds) * time.Second
+	return wait, err == nil && wait <= longestWait
 }
 
 // broken reports whether a connection broke on which a request may have been sent.
@@ -200,27 +240,24 @@ func (c *Client) unreachable(err error) error {
 }
 
 // decode reads an answer.
-func (c *Client) decode(res *http.Response, out any) error {
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+func (c *Client) decode(a answer, out any) error {
+	kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	switch {
-	case err != nil:
-		return c.unreachable(err)
-	case res.StatusCode == http.StatusNoContent:
+	case a.status == http.StatusNoContent:
 		return nil
 	case kind != "application/json" && kind != "application/problem+json":
-		return fmt.Errorf("%s answers %d with %q, which is no answer of behov's API: check the address, and what proxy answers there", c.base, res.StatusCode, kind)
-	case res.StatusCode >= http.StatusMultipleChoices:
+		return fmt.Errorf("%s answers %d with %q, which is no answer of behov's API: check the address, and what proxy answers there", c.base, a.status, kind)
+	case a.status >= http.StatusMultipleChoices:
 		e := &Error{Server: c.base.String()}
-		if err := json.Unmarshal(body, &e.Problem); err != nil {
+		if err := json.Unmarshal(a.body, &e.Problem); err != nil {
 			return c.otherVersion(err)
 		}
-		e.Status = res.StatusCode
+		e.Status = a.status
 		return e
 	case out == nil:
 		return nil
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if err := json.Unmarshal(a.body, out); err != nil {
 		return c.otherVersion(err)
 	}
 	return nil

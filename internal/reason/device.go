@@ -14,7 +14,7 @@ type DeviceAs struct {
 	Person identity.PersonID `json:"person"`
 }
 
-// DeviceCode is what the code is called, and DeviceMachine the name of the machine.
+// DeviceCode is what the code is called.
 type DeviceCode struct{ kind }
 
 // DeviceMachine is what the name is called that a machine gives itself.
@@ -29,7 +29,7 @@ type DeviceCompare struct{ kind }
 // DeviceWarning says when to deny.
 type DeviceWarning struct{ kind }
 
-// DeviceContinue, DeviceConfirm and DeviceDeny are what the buttons say.
+// DeviceContinue is what the button says that goes on with a code.
 type DeviceContinue struct{ kind }
 
 // DeviceConfirm is what the button says that lets the machine in.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -556,16 +555,35 @@ func (db *DB) snapshotIsolation() sql.IsolationLevel {
 // DecryptPayload returns a record's payload with what is sealed in it opened. It
 // is nil when the person's key was destroyed.
 func (db *DB) DecryptPayload(ctx context.Context, r audit.Record) ([]byte, error) {
-	var p sealedPayload
-	if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
-		return r.Payload, nil //nolint:nilerr // a payload without a seal is returned as it is
-	}
-	key, err := loadKey(ctx, db.read, db.master, r.Person)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
+	opened, err := db.DecryptPayloads(ctx, []audit.Record{r})
 	if err != nil {
-		return nil, fmt.Errorf("key of person %s: %w", r.Person, err)
+		return nil, err
 	}
-	return key.Open(auditContext, p.Sealed)
+	return opened[0], nil
+}
+
+// DecryptPayloads is DecryptPayload of several records, in their order.
+func (db *DB) DecryptPayloads(ctx context.Context, records []audit.Record) ([][]byte, error) {
+	opened, sealed := make([][]byte, len(records)), make([][]byte, len(records))
+	var people []identity.PersonID
+	for i, r := range records {
+		var p sealedPayload
+		if err := json.Unmarshal(r.Payload, &p); err != nil || p.Sealed == nil {
+			opened[i] = r.Payload // without a seal it is returned as it is
+			continue
+		}
+		sealed[i], people = p.Sealed, append(people, r.Person)
+	}
+	keys, err := db.keys(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range records {
+		if key := keys[r.Person]; sealed[i] != nil && key != nil {
+			if opened[i], err = key.Open(auditContext, sealed[i]); err != nil {
+				return nil, fmt.Errorf("payload of audit record %d: %w", r.Index, err)
+			}
+		}
+	}
+	return opened, nil
 }
