@@ -218,7 +218,7 @@ func TestReceiverThatIsDown(t *testing.T) {
 	x.dispatch(x.db)
 	x.grant(0, 20)
 	x.until("the other stream has all", func() bool { return len(up.people()) == 20 })
-	if n := len(down.people()); n != 2 {
+	if n := len(down.people()); n > 2 {
 		t.Errorf("the one that is down has %d by then", n)
 	}
 	x.delivered()

@@ -104,7 +104,7 @@ func exposed(address string, encrypted bool, o Options, log *slog.Logger) error 
 	case !encrypted && !o.Insecure:
 		return fmt.Errorf("listen on %s: without a certificate it must be a loopback address, behind a TLS proxy; otherwise configure a certificate and its key, or ACME (serve.acme)", address)
 	case !o.SignIn && !o.Insecure:
-		return fmt.Errorf("listen on %s: without a way to sign in it must be a loopback address; configure sign_in, or say --insecure-listen", address)
+		return fmt.Errorf("listen on %s: without a way to sign in it must be a loopback address; configure sign_in", address)
 	case !encrypted:
 		log.Warn("listening beyond loopback WITHOUT TLS: tokens and personal data can be read and changed on the network", "listen", address)
 	}

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
@@ -173,7 +174,7 @@ func (s *SignIn) formOf(c Caller, code, sealed string) bool {
 	if text, err = s.db.Unseal(formPurpose, text); err != nil || json.Unmarshal(text, &f) != nil {
 		return false
 	}
-	return code != "" && f.Session == c.Session && f.Code == code && s.now().Before(f.Until)
+	return code != "" && f.Session == c.Session && subtle.ConstantTimeCompare([]byte(f.Code), []byte(code)) == 1 && s.now().Before(f.Until)
 }
 
 // page answers with the page in the reader's language.

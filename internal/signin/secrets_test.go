@@ -70,7 +70,7 @@ func TestSecretsAreComparedInConstantTime(t *testing.T) {
 	}
 }
 
-// isConstant reports whether an expression is a literal, nil or a constant of net/http.
+// isConstant reports whether an expression is a literal, nil or a constant of net/http or store.
 func isConstant(e ast.Expr) bool {
 	switch x := e.(type) {
 	case *ast.BasicLit, *ast.CompositeLit:
@@ -79,7 +79,7 @@ func isConstant(e ast.Expr) bool {
 		return x.Name == "nil" || x.Name == "true" || x.Name == "false"
 	case *ast.SelectorExpr:
 		of, ok := x.X.(*ast.Ident)
-		return ok && of.Name == "http"
+		return ok && (of.Name == "http" || of.Name == "store")
 	}
 	return false
 }
