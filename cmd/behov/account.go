@@ -10,8 +10,8 @@ import (
 	"github.com/behov/behov/internal/api"
 )
 
-// accountDecides is what commands decide about accounts.
-type accountDecides interface {
+// accountDecider is what commands decide about accounts.
+type accountDecider interface {
 	Bind(ctx context.Context, ref, target, account, reason string) (api.Proposal, error)
 	Enable(ctx context.Context, ref, target, reason string) (access.Decision, error)
 }
@@ -32,7 +32,7 @@ func (a *app) accountListCommand() *cobra.Command {
 		Long:    "List the accounts that behov knows to be the person's, by each target's own ID.",
 		Example: "  behov account list 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			p, err := d.Person(ctx, args[0])
 			if err != nil {
 				return err
@@ -64,7 +64,7 @@ refused. Another person lets it through with behov hold release; a plan shows wh
 follows from it.`,
 		Example: "  behov account bind 1004 6f1e…-… --target ad --reason \"restored from the backup\" --by 2001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			if target == "" {
 				return errors.New("say which target the account is in: --target")
 			}

@@ -11,8 +11,8 @@ import (
 	"github.com/behov/behov/internal/access"
 )
 
-// trailAsks is what commands ask the audit trail.
-type trailAsks interface {
+// trailReader is what commands ask the audit trail.
+type trailReader interface {
 	WhoHad(ctx context.Context, of string, p *access.Period) ([]access.Access, error)
 	AccessOf(ctx context.Context, ref string, p *access.Period) ([]access.Access, error)
 	// Changes are by person, and of each in order of time.
@@ -35,7 +35,7 @@ func (a *app) whoHadCommand() *cobra.Command {
 		Long:    "List who had an entitlement, or any of a system, since when, until when, and why.\n" + instantHelp,
 		Example: "  behov audit who-had care:record\n  behov audit who-had care     # any of the system\n  behov audit who-had care:record --at 2026-11-23\n  behov audit who-had account --at \"2026-11-23 14:05\"     # everyone with a usable account",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			when, err := a.period(d.zone, at, "", "")
 			if err != nil {
 				return err
@@ -59,7 +59,7 @@ func (a *app) accessCommand() *cobra.Command {
 		Long:    "List what a person had, since when, until when, and why. A person who was erased is\nknown by their ID only.\n" + instantHelp,
 		Example: "  behov audit access 1004\n  behov audit access 1004 --at 2026-11-23\n  behov audit access 1004 --from 2026-01-01 --to 2026-12-31",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			when, err := a.period(d.zone, at, from, to)
 			if err != nil {
 				return err
@@ -85,7 +85,7 @@ func (a *app) changesCommand() *cobra.Command {
 		Long:    "List what access began and ended during a time, whose, and why, in order of time.\n" + instantHelp,
 		Example: "  behov audit changes\n  behov audit changes --from 2026-11-01 --to 2026-11-30",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			if from == "" {
 				from = a.now().In(d.zone).Format(time.DateOnly)
 			}
@@ -120,7 +120,7 @@ func (a *app) changesCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printAccess(d *desk, had []access.Access, none string) error {
+func (a *app) printAccess(d *backend, had []access.Access, none string) error {
 	if a.json {
 		return a.printJSON(itemsOf(had))
 	}

@@ -24,7 +24,7 @@ people with protected identity. Over a server the values that steps wrote stay s
 ` + instantHelp,
 		Example: "  behov audit log --from 2026-11-23\n  behov audit log 1004\n  behov audit log --json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			var since, until stretch
 			var err error
 			if from != "" {
@@ -48,7 +48,7 @@ people with protected identity. Over a server the values that steps wrote stay s
 }
 
 // printRecord prints a record: as one line of JSON, or as people read it.
-func (a *app) printRecord(d *desk, r access.Record) error {
+func (a *app) printRecord(d *backend, r access.Record) error {
 	if a.json {
 		line := recordJSON{Version: jsonVersion, Opened: r.Opened}
 		if r.Stored != nil {

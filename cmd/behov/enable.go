@@ -18,7 +18,7 @@ not need stays disabled, and so does everything of a person who is suspended.
 A person cannot enable their own accounts.`,
 		Example: "  behov enable 1004 --reason \"the incident is closed, ticket 2026-811\" --by 1001\n  behov enable 1004 --target ad --reason \"…\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, err := d.Enable(ctx, args[0], target, reason)
 			if err != nil {
 				return err

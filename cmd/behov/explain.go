@@ -10,8 +10,8 @@ import (
 	"github.com/behov/behov/internal/policy"
 )
 
-// grantAsks is what commands ask about what a person has.
-type grantAsks interface {
+// grantReader is what commands ask about what a person has.
+type grantReader interface {
 	Grants(ctx context.Context, ref string) (access.PersonGrants, error)
 	Explain(ctx context.Context, ref string, id policy.EntitlementID) (access.Explanation, error)
 	Roles(ctx context.Context, ref string) (access.Roles, error)
@@ -27,7 +27,7 @@ list everything the rules give the person. A person is named by HR person_id,
 login, e-mail address or ID.`,
 		Example: "  behov explain 1004\n  behov explain 1004 library:loans",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			if len(args) == 1 {
 				p, err := d.Grants(ctx, args[0])
 				if err != nil {

@@ -69,7 +69,7 @@ func (a *planPrinter) printFindings(findings []access.Finding) {
 		}
 		about := f.Target
 		if f.Person != nil {
-			about = strings.TrimPrefix(about+", "+a.desk.name(*f.Person), ", ")
+			about = strings.TrimPrefix(about+", "+a.backend.name(*f.Person), ", ")
 		}
 		if shown := accounts[[2]string{f.Target, f.AccountID}]; shown != "" {
 			about += ", account " + shown

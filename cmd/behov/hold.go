@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// holdAsks is what commands ask and decide about holds.
-type holdAsks interface {
+// holdOperations is what commands ask and decide about holds.
+type holdOperations interface {
 	Holds(ctx context.Context, everything bool) (holds []access.Hold, rejected int, err error)
 	HeldHold(ctx context.Context, digest string) (api.HeldHold, error)
 	DecideHold(ctx context.Context, digest string, verdict store.Verdict, people []string, reason string) (api.HoldDecision, error)
@@ -28,7 +28,7 @@ func (a *app) holdCommand() *cobra.Command {
 		Short:   "List what is held and not decided",
 		Example: "  behov hold list",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			shown, rejected, err := d.Holds(ctx, all)
 			if err != nil {
 				return err
@@ -65,7 +65,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 		Short:   "Show what a hold would do if it was released",
 		Example: "  behov hold show 3f9c2a",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			h, err := d.HeldHold(ctx, args[0])
 			if err != nil {
 				return err
@@ -82,7 +82,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 				return nil
 			}
 			a.printf("  %s for %s.\n", stepCounts(plain(h.Would.Steps)), count(len(people(h.Would.Steps)), "person", "people"))
-			printer := planPrinter{app: a, desk: d, all: all}
+			printer := planPrinter{app: a, backend: d, all: all}
 			printer.printSteps(h.Would.Steps)
 			return nil
 		}),
@@ -92,7 +92,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 }
 
 // printHeldImport prints, by kind of event, the people whom a held import would change.
-func (a *app) printHeldImport(d *desk, content access.HoldContent, all bool) {
+func (a *app) printHeldImport(d *backend, content access.HoldContent, all bool) {
 	would := content.Events
 	if len(would) == 0 {
 		a.printf("  A release lets the file in, and changes no one by itself: as the file may be cut off, the next import of it\n  holds the endings, and names the people.\n")
@@ -109,7 +109,7 @@ func (a *app) printHeldImport(d *desk, content access.HoldContent, all bool) {
 	}
 }
 
-func (a *app) printHold(d *desk, h access.Hold) {
+func (a *app) printHold(d *backend, h access.Hold) {
 	at := func(t time.Time) string { return t.In(d.zone).Format("2006-01-02 15:04:05") }
 	state := "current"
 	if h.SupersededAt != nil {

@@ -22,7 +22,7 @@ stays with them when later plans have other steps besides, until they are done,
 are not needed any more, or the hold expires. A held import goes through as a whole.`,
 		Example: example,
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			made, err := d.DecideHold(ctx, args[0], verdict, named, reason)
 			if err != nil {
 				return err
@@ -42,7 +42,7 @@ are not needed any more, or the hold expires. A held import goes through as a wh
 
 // printHoldDecision says what was decided on, and what comes of it. Of a plan
 // these are the steps of the people named, or all steps when none is.
-func (a *app) printHoldDecision(d *desk, h api.HoldDecision, verdict store.Verdict, named bool) {
+func (a *app) printHoldDecision(d *backend, h api.HoldDecision, verdict store.Verdict, named bool) {
 	switch {
 	case h.HoldKind == store.AccountBindHold && verdict == store.Release:
 		a.printf("Released: the account is %s's from now on (decision %d); behov plan shows what follows from it.\n", d.about(h.Decision), h.Seq)
@@ -67,7 +67,7 @@ func (a *app) printHoldDecision(d *desk, h api.HoldDecision, verdict store.Verdi
 	}
 }
 
-func (a *app) printStepDecision(d *desk, h api.HoldDecision, verdict store.Verdict, named bool) {
+func (a *app) printStepDecision(d *backend, h api.HoldDecision, verdict store.Verdict, named bool) {
 	whose := count(len(h.People), "person", "people")
 	if named {
 		var each []string

@@ -9,8 +9,8 @@ import (
 	"github.com/behov/behov/internal/wording"
 )
 
-// importAsks is what commands ask about imports.
-type importAsks interface {
+// importReader is what commands ask about imports.
+type importReader interface {
 	Imports(ctx context.Context, source string, most int) ([]access.ImportEntry, error)
 }
 
@@ -23,7 +23,7 @@ func (a *app) importsCommand() *cobra.Command {
 		Short:   "List what was imported, when, and what came of it",
 		Example: "  behov hr imports\n  behov hr imports --problems -n 1     # the problems of the last one",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			entries, err := d.Imports(ctx, source, most)
 			if err != nil {
 				return err

@@ -79,7 +79,7 @@ func (a *app) withInstallation(f func(ctx context.Context, i *installation, args
 			if err != nil {
 				return errors.Join(err, i.db.Close())
 			}
-			a.printPauses(a.localDesk(i, ""), pauses)
+			a.printPauses(a.localBackend(i, ""), pauses)
 		}
 		err = f(cmd.Context(), i, args)
 		var status exit

@@ -19,7 +19,7 @@ Where a target has an attribute with reference: manager, what stands there stays
 meanwhile; missing: clear beside it empties the attribute.`,
 		Example: "  behov people managers\n  behov people managers --all --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			rows, err := d.Managers(ctx, all)
 			if err != nil {
 				return err

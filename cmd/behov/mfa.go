@@ -9,8 +9,8 @@ import (
 	"github.com/behov/behov/internal/api"
 )
 
-// passDecides is what commands decide about temporary access passes.
-type passDecides interface {
+// passIssuer is what commands decide about temporary access passes.
+type passIssuer interface {
 	IssuePass(ctx context.Context, ref string, valid time.Duration, reason string) (api.Pass, error)
 	WithdrawPass(ctx context.Context, ref, reason string) (api.Withdrawn, error)
 }
@@ -36,7 +36,7 @@ was issued, to whom, by whom and why is in the audit trail. An earlier pass ends
 PERSON is an HR person_id, a login or an e-mail address.`,
 		Example: "  behov mfa pass 1004 --by 2001 --reason \"first day, seen in person\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			pass, err := d.IssuePass(ctx, args[0], valid, reason)
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func (a *app) mfaWithdrawCommand() *cobra.Command {
 		Long:    "Withdraw every temporary access pass of the person. What is gone already is no error.",
 		Example: "  behov mfa withdraw 1004 --reason \"sent to the wrong number\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			done, err := d.WithdrawPass(ctx, args[0], reason)
 			if err != nil {
 				return err

@@ -11,9 +11,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// pauseDecides is what commands decide about changes to targets. already reports that it
+// pauser is what commands decide about changes to targets. already reports that it
 // holds by an earlier decision.
-type pauseDecides interface {
+type pauser interface {
 	Pause(ctx context.Context, target string, verdict store.Verdict, reason string) (d access.Decision, already bool, err error)
 }
 
@@ -29,7 +29,7 @@ what waits, and behov suspend still closes accounts. With --except-leavers the
 access of people without any employment ends all the same.`,
 		Example: "  behov pause --reason \"the rules are wrong\" --by 1001\n  behov pause ad --except-leavers --reason \"the directory is being moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			verdict := store.Pause
 			if except {
 				verdict = store.PauseExceptLeavers
@@ -52,7 +52,7 @@ func (a *app) resumeCommand() *cobra.Command {
 itself stays so when the pause of all of them ends.`,
 		Example: "  behov resume --reason \"the rules are right again\" --by 1001\n  behov resume ad --reason \"it was moved\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			return a.pause(ctx, d, args, store.Resume, reason)
 		}),
 	}
@@ -61,7 +61,7 @@ itself stays so when the pause of all of them ends.`,
 	return cmd
 }
 
-func (a *app) pause(ctx context.Context, d *desk, args []string, verdict store.Verdict, reason string) error {
+func (a *app) pause(ctx context.Context, d *backend, args []string, verdict store.Verdict, reason string) error {
 	decided, already, err := d.Pause(ctx, strings.Join(append(args, store.EveryTarget)[:1], ""), verdict, reason)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (i *installation) pauses(ctx context.Context, v *access.View) ([]access.Dec
 }
 
 // printPauses says, whatever else is asked, that changes are paused.
-func (a *app) printPauses(d *desk, pauses []access.Decision) {
+func (a *app) printPauses(d *backend, pauses []access.Decision) {
 	for _, p := range pauses {
 		target := string(p.Subject)
 		what, end := "target "+target, " "+target

@@ -11,8 +11,8 @@ import (
 	"github.com/behov/behov/internal/api"
 )
 
-// personDecides is what commands decide about people.
-type personDecides interface {
+// personDecider is what commands decide about people.
+type personDecider interface {
 	LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
 	Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
 	SetMain(ctx context.Context, ref, employment, reason string) (access.Decision, error)
@@ -34,9 +34,9 @@ decision is in the audit trail and can be undone.`,
 	}
 	cmd.AddCommand(a.peopleListCommand(), a.peopleShowCommand(), a.duplicatesCommand(), a.mergeCommand(), a.splitCommand(), a.apartCommand(), a.mainCommand(),
 		a.aboutPersonCommand("protect PERSON", "Mask a protected identity, whatever HR says (--lift leaves it to HR again)",
-			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", personDecides.Protect),
+			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", personDecider.Protect),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
-			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", personDecides.LegalHold),
+			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", personDecider.LegalHold),
 		a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
@@ -45,12 +45,12 @@ func (a *app) mergeCommand() *cobra.Command {
 	return a.twoPeopleCommand("merge PERSON OTHER", "Say that two people are one: the other's records become the person's",
 		`The employments of both are one person's from now on. The accounts that the
 other had are closed as a leaver's are; the person's own stay. behov people
-split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001", personDecides.Merge)
+split undoes it.`, "  behov people merge 1004 2017 --reason \"changed her name, got a new number\" --by 1001", personDecider.Merge)
 }
 
 func (a *app) apartCommand() *cobra.Command {
 	return a.twoPeopleCommand("apart PERSON OTHER", "Say that two people who look like one are two", "Nobody is asked about them again.",
-		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001", personDecides.Apart)
+		"  behov people apart 1004 2017 --reason \"father and son\" --by 1001", personDecider.Apart)
 }
 
 func (a *app) splitCommand() *cobra.Command {
@@ -63,7 +63,7 @@ person's. It becomes the one's it was before a merge, or a new person's; its
 employments go with it, and the next import does not join them again.`,
 		Example: "  behov people split 1004 contractors/C-77 --reason \"a typing error in the number\" --by 1001",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			source, key, ok := strings.Cut(args[1], "/")
 			if !ok {
 				return fmt.Errorf("%q is no record: they look like hr/1004", args[1])

@@ -10,11 +10,11 @@ import (
 	"github.com/behov/behov/internal/access"
 )
 
-func (a *app) twoPeopleCommand(use, short, long, example string, decide func(who personDecides, ctx context.Context, ref, other, reason string) (access.Decision, error)) *cobra.Command {
+func (a *app) twoPeopleCommand(use, short, long, example string, decide func(who personDecider, ctx context.Context, ref, other, reason string) (access.Decision, error)) *cobra.Command {
 	var reason, by string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(2),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, err := decide(d, ctx, args[0], args[1], reason)
 			return a.decided(d, decided, err)
 		}),
@@ -36,7 +36,7 @@ employment runs, whatever main_employment in behov.yaml and HR's own mark say.
 What the person may do does not change: every employment gives what it needs.`,
 		Example: "  behov people main 1004 E7 --reason \"asked by the head of the library\" --by 1001\n  behov people main 1004 --lift --reason \"no longer\" --by 1001",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			if lift == (len(args) == 2) {
 				return errors.New("name an employment, or --lift")
 			}
@@ -50,12 +50,12 @@ What the person may do does not change: every employment gives what it needs.`,
 	return cmd
 }
 
-func (a *app) aboutPersonCommand(use, short, example string, decide func(who personDecides, ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)) *cobra.Command {
+func (a *app) aboutPersonCommand(use, short, example string, decide func(who personDecider, ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)) *cobra.Command {
 	var reason, by string
 	var lift bool
 	cmd := &cobra.Command{
 		Use: use, Short: short, Example: example, Args: cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, err := decide(d, ctx, args[0], lift, reason)
 			return a.decided(d, decided, err)
 		}),
@@ -67,7 +67,7 @@ func (a *app) aboutPersonCommand(use, short, example string, decide func(who per
 }
 
 // decided prints a decision about a person.
-func (a *app) decided(d *desk, decided access.Decision, err error) error {
+func (a *app) decided(d *backend, decided access.Decision, err error) error {
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ trail, under an ID that names no one, and a later export does not bring the pers
 (behov people readmit). lifecycle.erase_after_days does the same by itself.`,
 		Example: "  behov people erase 1004 --reason \"request of 3 March\" --yes",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			if !yes {
 				return errors.New("it cannot be undone: look at behov people show first, then say --yes")
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/identity"
 )
 
-// peopleAsks is what commands ask about people.
-type peopleAsks interface {
+// peopleReader is what commands ask about people.
+type peopleReader interface {
 	People(ctx context.Context, state identity.State) ([]access.PersonState, error)
 	Person(ctx context.Context, ref string) (access.Person, error)
 	Duplicates(ctx context.Context) ([]access.Duplicate, error)
@@ -31,7 +31,7 @@ accounts are prepared), active, on-leave, between-employments, ended (accounts
 are kept, disabled), retained (accounts are deleted), to-erase.`,
 		Example: "  behov people list --state on-leave\n  behov people list --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			if state != "" && !slices.Contains(identity.States, identity.State(state)) {
 				return fmt.Errorf("--state: there is no state %q: behov people list --help lists them", state)
 			}
@@ -86,7 +86,7 @@ func (a *app) peopleShowCommand() *cobra.Command {
 		Short:   "Show where a person stands: state, records, employments, decisions",
 		Example: "  behov people show 1004",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 			p, err := d.Person(ctx, args[0])
 			if err != nil {
 				return err
@@ -126,7 +126,7 @@ where it is asked. A join that would change the name, mail or phone of a known
 person is asked here too, and until then the new person gets nothing.`,
 		Example: "  behov people duplicates\n  behov people merge 1004 2017 --reason \"asked her manager\"\n  behov people apart 1004 2017 --reason \"father and son\"",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			found, err := d.Duplicates(ctx)
 			if err != nil {
 				return err

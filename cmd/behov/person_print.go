@@ -8,7 +8,7 @@ import (
 )
 
 // printPerson prints where a person stands.
-func (a *app) printPerson(d *desk, p access.Person) {
+func (a *app) printPerson(d *backend, p access.Person) {
 	login := p.Login
 	if p.Masked {
 		login = "masked"

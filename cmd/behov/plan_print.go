@@ -13,7 +13,7 @@ import (
 // planPrinter prints a plan for people.
 type planPrinter struct {
 	*app
-	desk     *desk
+	backend  *backend
 	accounts []reconcile.FindingAccount // that the findings are about
 	names    map[audit.StepID]string    // of the accounts that steps are about
 	values   map[audit.StepID][]reconcile.ValueChange
@@ -21,7 +21,7 @@ type planPrinter struct {
 }
 
 func (a *planPrinter) print(p access.Plan) {
-	n, all := a.desk, a.all
+	n, all := a.backend, a.all
 	a.printf("Plan %.12s for %s: ", p.Digest, p.Basis.AsOf)
 	if len(p.Steps) == 0 {
 		text := nothingElse(unread(p))
@@ -96,7 +96,7 @@ func (a *planPrinter) printSteps(steps []access.Step) {
 		}
 	}
 	for _, who := range shown {
-		a.printf("\n%s\n", a.desk.name(who))
+		a.printf("\n%s\n", a.backend.name(who))
 		for _, place := range places[who.ID] {
 			s := steps[place]
 			text := stepText(s.Step)

@@ -56,7 +56,7 @@ func (a *app) planHere(ctx context.Context, i *installation, o reconcile.Scope, 
 	if a.json {
 		return errors.Join(a.printJSON(x), planStatus(shown))
 	}
-	printer := planPrinter{app: a, desk: a.localDesk(i, ""), names: namesOf(p, v), values: changesOf(x.Values), all: all}
+	printer := planPrinter{app: a, backend: a.localBackend(i, ""), names: namesOf(p, v), values: changesOf(x.Values), all: all}
 	printer.accounts = v.FindingAccounts(ctx, p.Findings[:displayCount(len(p.Findings), all)])
 	printer.print(shown)
 	if out != "" {
@@ -71,12 +71,12 @@ func (a *app) planHere(ctx context.Context, i *installation, o reconcile.Scope, 
 
 // planThere has a server make a plan, and shows how far it is.
 func (a *app) planThere(ctx context.Context, person, asOf string, all bool) error {
-	d, err := a.serverDesk(ctx)
+	d, err := a.serverBackend(ctx)
 	if err != nil {
 		return err
 	}
 	p := newProgress(a.stderr)
-	made, err := d.asks.(*client.Client).Plan(ctx, person, asOf, p.show)
+	made, err := d.operations.(*client.Client).Plan(ctx, person, asOf, p.show)
 	p.done()
 	switch {
 	case err != nil:
@@ -84,7 +84,7 @@ func (a *app) planThere(ctx context.Context, person, asOf string, all bool) erro
 	case a.json:
 		return errors.Join(a.printJSON(planJSON{Plan: *made.Plan}), planStatus(*made.Plan))
 	}
-	printer := planPrinter{app: a, desk: d, names: map[audit.StepID]string{}, all: all}
+	printer := planPrinter{app: a, backend: d, names: map[audit.StepID]string{}, all: all}
 	if made.Names != nil {
 		printer.accounts = made.Names.Findings
 		for _, s := range made.Names.Steps {

@@ -20,7 +20,7 @@ problem that names the line. After this decision the next import makes a new
 person of the record, with a new ID; what was erased stays erased.`,
 		Example: "  behov people readmit hr/1004 --reason \"employed again from 1 March\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			source, key, ok := strings.Cut(args[0], "/")
 			if !ok || source == "" || key == "" {
 				return errors.New("name the record as SOURCE/PERSON_ID, with a source under hr.sources")

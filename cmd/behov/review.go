@@ -10,8 +10,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// reviewAsks is what commands ask and decide about reviews.
-type reviewAsks interface {
+// reviewOperations is what commands ask and decide about reviews.
+type reviewOperations interface {
 	StartReview(ctx context.Context, system string) (api.StartedReview, error)
 	ReviewItems(ctx context.Context, everything bool) ([]access.ReviewItem, error)
 	DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error)
@@ -30,7 +30,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 		Short:   "Start a review: one question for each person with access to the system",
 		Example: "  behov review start --system library --by 1006",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, _ []string) error {
 			started, err := d.StartReview(ctx, system)
 			if err != nil {
 				return err
@@ -55,7 +55,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 		Short:   "List the questions that are not decided",
 		Example: "  behov review list\n  behov review list --all",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			rows, err := d.ReviewItems(ctx, all)
 			if err != nil {
 				return err
@@ -96,7 +96,7 @@ The owner of the system and the deputies decide, or the reviewer whom the item
 names (behov rights); no one decides on their own access.`,
 		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
 		Args:    cobra.ExactArgs(2),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, err := d.DecideItem(ctx, args[0], store.Verdict(args[1]), reason)
 			if err != nil {
 				return err

@@ -28,7 +28,7 @@ catalogue.yaml, managers in HR. Without a configuration it lists the default.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return a.withDesk(nil, func(ctx context.Context, d *desk, args []string) error {
+				return a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
 					return a.rightsOf(ctx, d, args[0])
 				})(cmd, args)
 			}
@@ -104,7 +104,7 @@ func (a *app) printRights(table api.RightsTable, markdown bool) error {
 	return nil
 }
 
-func (a *app) rightsOf(ctx context.Context, d *desk, ref string) error {
+func (a *app) rightsOf(ctx context.Context, d *backend, ref string) error {
 	of, err := d.Roles(ctx, ref)
 	if err != nil {
 		return err

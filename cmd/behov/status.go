@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// statusAsks is what commands ask about the installation.
-type statusAsks interface {
+// statusReader is what commands ask about the installation.
+type statusReader interface {
 	Status(ctx context.Context) (access.Status, error)
 }
 
@@ -30,7 +30,7 @@ only; behov check asks the targets.
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
 		Example: "  behov status\n  behov status --json",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			s, err := d.Status(ctx)
 			if err != nil {
 				return err
@@ -48,8 +48,8 @@ Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
 	}
 }
 
-func (a *app) printStatus(desk *desk, s access.Status) {
-	at := func(t time.Time) string { return t.In(desk.zone).Format("2006-01-02 15:04") }
+func (a *app) printStatus(backend *backend, s access.Status) {
+	at := func(t time.Time) string { return t.In(backend.zone).Format("2006-01-02 15:04") }
 	row := func(kind, name, text string, more ...string) {
 		a.printf("%-9s %-14s %s\n", kind, name, text)
 		for _, m := range more {

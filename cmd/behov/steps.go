@@ -13,8 +13,8 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// stepAsks is what commands ask and decide about failing steps.
-type stepAsks interface {
+// stepOperations is what commands ask and decide about failing steps.
+type stepOperations interface {
 	FailingSteps(ctx context.Context, target string, everything bool) ([]access.FailingStep, error)
 	DecideSteps(ctx context.Context, keys []string, verdict store.Verdict, reason string) (api.StepDecisions, error)
 	// RetrySteps is about all in a target, or in every one when it is empty.
@@ -37,7 +37,7 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
   behov steps retry --target ad            # the service account has its rights back
   behov steps give-up 3f9c2a --reason "the application is gone" --by 1001`,
 		Args: cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			return a.listSteps(ctx, d, target, all)
 		}),
 	}
@@ -47,7 +47,7 @@ Exit status: 0 none is parked, 3 some are, 1 error.`,
 	return cmd
 }
 
-func (a *app) listSteps(ctx context.Context, d *desk, target string, all bool) error {
+func (a *app) listSteps(ctx context.Context, d *backend, target string, all bool) error {
 	shown, err := d.FailingSteps(ctx, target, all)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (a *app) listSteps(ctx context.Context, d *desk, target string, all bool) e
 	return err
 }
 
-func (a *app) printFailing(d *desk, steps []access.FailingStep) {
+func (a *app) printFailing(d *backend, steps []access.FailingStep) {
 	if len(steps) == 0 {
 		a.printf("No step is failing.\n")
 		return

@@ -19,7 +19,7 @@ func (a *app) retryCommand() *cobra.Command {
 		Long: `Have failing steps tried again: those whose keys are given, those in a target, or
 all. behov serve does it at once; without it, the next behov apply.`,
 		Example: "  behov steps retry 3f9c2a\n  behov steps retry --target ad\n  behov steps retry --all",
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			if (len(args) > 0) == (all || target != "") || all && target != "" {
 				return errors.New("say which: keys, --target or --all")
 			}
@@ -47,7 +47,7 @@ func (a *app) giveUpCommand() *cobra.Command {
 or until it is another step: with other values, or in another account.`,
 		Example: "  behov steps give-up 3f9c2a --reason \"the application is gone\" --by 1001",
 		Args:    cobra.MinimumNArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, err := d.DecideSteps(ctx, args, store.GiveUp, reason)
 			return a.printDecidedSteps(store.GiveUp, decided, err)
 		}),

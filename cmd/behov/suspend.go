@@ -12,9 +12,9 @@ import (
 	"github.com/behov/behov/internal/execute"
 )
 
-// suspendDecides is what commands decide about suspensions. already reports that it holds by
+// suspender is what commands decide about suspensions. already reports that it holds by
 // an earlier decision.
-type suspendDecides interface {
+type suspender interface {
 	Suspend(ctx context.Context, ref string, lift bool, reason string) (d access.Decision, already bool, err error)
 }
 
@@ -34,7 +34,7 @@ the decision is made, and the server closes the accounts.
 Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 		Example: "  behov suspend 1004 --reason \"dismissed today\" --by 1001\n  behov suspend 1004 --lift --reason \"it was a misunderstanding\" --by 1001",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			decided, _, err := d.Suspend(ctx, args[0], lift, reason)
 			if err != nil {
 				return err
@@ -46,7 +46,7 @@ Exit status: 0 everything is closed, 1 something is not (it is said what).`,
 				}
 				a.printf("Decided: %s is %s (decision %d).\n", d.about(decided), what, decided.Seq)
 			}
-			here, closes := d.asks.(*local)
+			here, closes := d.operations.(*local)
 			switch {
 			case closes && !lift:
 				return here.closeAccess(ctx, decided)

@@ -64,7 +64,7 @@ leave.`,
 					return a.makeSourceToken(ctx, i, args[0], name, expires, by)
 				})(cmd, args)
 			}
-			return a.withDesk(&by, func(ctx context.Context, d *desk, _ []string) error {
+			return a.withBackend(&by, func(ctx context.Context, d *backend, _ []string) error {
 				until, err := expiry(expires, a.now(), d.zone)
 				if err != nil {
 					return err
@@ -108,11 +108,11 @@ func (a *app) makeSourceToken(ctx context.Context, i *installation, source, name
 	if err != nil {
 		return err
 	}
-	return a.printToken(a.localDesk(i, by), api.MadeToken{Token: api.TokenOf(a.view(ctx, i), t), Text: token}, "for source "+t.Source)
+	return a.printToken(a.localBackend(i, by), api.MadeToken{Token: api.TokenOf(a.view(ctx, i), t), Text: token}, "for source "+t.Source)
 }
 
 // printToken prints a token, this once.
-func (a *app) printToken(d *desk, made api.MadeToken, purpose string) error {
+func (a *app) printToken(d *backend, made api.MadeToken, purpose string) error {
 	if a.json {
 		return a.printJSON(made)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/behov/behov/internal/client"
 )
 
-// tokenAsks is what commands ask and decide about tokens.
-type tokenAsks interface {
+// tokenOperations is what commands ask and decide about tokens.
+type tokenOperations interface {
 	// Tokens are those of the person who asks, or everyone's and the sources'.
 	Tokens(ctx context.Context, everyones bool) ([]api.Token, error)
 	MakeToken(ctx context.Context, t client.NewToken) (api.MadeToken, error)
@@ -27,7 +27,7 @@ func (a *app) tokenListCommand() *cobra.Command {
 		Short:   "List the tokens, who has them, when they were last used, and when they expire",
 		Example: "  behov token list\n  behov token list --mine",
 		Args:    cobra.NoArgs,
-		RunE: a.withDesk(nil, func(ctx context.Context, d *desk, _ []string) error {
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
 			all, err := d.Tokens(ctx, !mine)
 			if err != nil {
 				return err
@@ -67,7 +67,7 @@ func (a *app) tokenRevokeCommand() *cobra.Command {
 		Short:   "End a token for good",
 		Example: "  behov token revoke 0199a1b2-… --reason \"the supplier's contract ended\"",
 		Args:    cobra.ExactArgs(1),
-		RunE: a.withDesk(&by, func(ctx context.Context, d *desk, args []string) error {
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
 			if strings.TrimSpace(reason) == "" {
 				return errors.New("say why: --reason \"…\"")
 			}

@@ -13,42 +13,42 @@ import (
 	"github.com/behov/behov/internal/client"
 )
 
-// asks is all that commands ask of an installation, on this machine or of a server. Each
+// operations is all that commands ask of an installation, on this machine or of a server. Each
 // part is declared by the commands that ask it. *local and *client.Client implement it.
-type asks interface {
-	peopleAsks
-	personDecides
-	grantAsks
-	trailAsks
-	holdAsks
-	stepAsks
-	reviewAsks
-	importAsks
-	statusAsks
-	accountDecides
-	passDecides
-	suspendDecides
-	pauseDecides
-	tokenAsks
+type operations interface {
+	peopleReader
+	personDecider
+	grantReader
+	trailReader
+	holdOperations
+	stepOperations
+	reviewOperations
+	importReader
+	statusReader
+	accountDecider
+	passIssuer
+	suspender
+	pauser
+	tokenOperations
 }
 
 var (
-	_ asks = (*local)(nil)
-	_ asks = (*client.Client)(nil)
+	_ operations = (*local)(nil)
+	_ operations = (*client.Client)(nil)
 )
 
-// desk is where a command asks and decides, with what it needs to show the answers.
-type desk struct {
-	asks
+// backend is where a command asks and decides, with what it needs to show the answers.
+type backend struct {
+	operations
 	zone  *time.Location
 	first string // the HR source whose keys name people without it
 }
 
 // name returns how a person in an answer is called.
-func (d *desk) name(r access.Ref) string { return r.Name(d.first) }
+func (d *backend) name(r access.Ref) string { return r.Name(d.first) }
 
 // about returns how the person is called whom a decision is about.
-func (d *desk) about(of access.Decision) string {
+func (d *backend) about(of access.Decision) string {
 	if of.Person == nil {
 		return ""
 	}
@@ -56,16 +56,16 @@ func (d *desk) about(of access.Decision) string {
 }
 
 // actor returns how an actor in an answer is called.
-func (d *desk) actor(a access.Actor) string { return a.Name(d.first) }
+func (d *backend) actor(a access.Actor) string { return a.Name(d.first) }
 
-// withDesk makes of f, which asks an installation of this machine or a server, what cobra
+// withBackend makes of f, which asks an installation of this machine or a server, what cobra
 // runs. by is the flag that says who decides, here; nil for a command that decides nothing.
-func (a *app) withDesk(by *string, f func(ctx context.Context, d *desk, args []string) error) func(*cobra.Command, []string) error {
+func (a *app) withBackend(by *string, f func(ctx context.Context, d *backend, args []string) error) func(*cobra.Command, []string) error {
 	if by == nil {
 		by = new(string)
 	}
 	here := a.withInstallation(func(ctx context.Context, i *installation, args []string) error {
-		return f(ctx, a.localDesk(i, *by), args)
+		return f(ctx, a.localBackend(i, *by), args)
 	})
 	return func(cmd *cobra.Command, args []string) error {
 		if a.server == "" {
@@ -74,7 +74,7 @@ func (a *app) withDesk(by *string, f func(ctx context.Context, d *desk, args []s
 		if *by != "" {
 			return errors.New("--by goes without --server: the server knows who you are")
 		}
-		d, err := a.serverDesk(cmd.Context())
+		d, err := a.serverBackend(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -85,12 +85,12 @@ func (a *app) withDesk(by *string, f func(ctx context.Context, d *desk, args []s
 	}
 }
 
-func (a *app) localDesk(i *installation, by string) *desk {
-	return &desk{asks: &local{app: a, installation: i, by: by}, zone: i.zone, first: i.config.First}
+func (a *app) localBackend(i *installation, by string) *backend {
+	return &backend{operations: &local{app: a, installation: i, by: by}, zone: i.zone, first: i.config.First}
 }
 
-// serverDesk asks the server as the person who signed in there.
-func (a *app) serverDesk(ctx context.Context) (*desk, error) {
+// serverBackend asks the server as the person who signed in there.
+func (a *app) serverBackend(ctx context.Context) (*backend, error) {
 	c, err := a.client()
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (a *app) serverDesk(ctx context.Context) (*desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the time zone of %s: %w", c.Server(), err)
 	}
-	d := &desk{asks: c, zone: zone, first: i.First}
+	d := &backend{operations: c, zone: zone, first: i.First}
 	a.printPauses(d, i.Paused)
 	return d, nil
 }
