@@ -13,6 +13,8 @@ func refuse(k reason.Kind) error { return &reason.Refusal{Reason: reason.Of(k)} 
 
 func noSuchHold(prefix string) error { return refuse(reason.NoSuchHold{Prefix: prefix}) }
 
+func noSuchToken(id string) error { return refuse(reason.NoSuchToken{Token: id}) }
+
 func notInHold(hold audit.HoldDigest, p identity.PersonID) error {
 	return refuse(reason.NotInHold{Hold: string(hold), Person: p})
 }

@@ -2,6 +2,7 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,6 +75,9 @@ func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subje
 	}
 	d.Kind, d.Verdict, d.Subject = store.TokenDecision, store.Revoke, store.TokenSubject(id)
 	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.RevokeToken(ctx, id, d, g.Now()) })
+	if errors.Is(err, store.ErrNoToken) {
+		return noSuchToken(id)
+	}
 	return err
 }
 

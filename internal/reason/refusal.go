@@ -28,6 +28,12 @@ type NoSuchHold struct {
 	Prefix string `json:"prefix"`
 }
 
+// NoSuchToken says that no token has the ID, or that it is revoked already.
+type NoSuchToken struct {
+	kind
+	Token string `json:"token"`
+}
+
 // NotInHold says that a hold has no step of the person.
 type NotInHold struct {
 	kind
@@ -102,6 +108,12 @@ type NoSuchEmployment struct {
 	kind
 	Person     identity.PersonID `json:"person"`
 	Employment string            `json:"employment"` // as it was asked for
+}
+
+// StepAmbiguous says that several failing steps have a key that begins so.
+type StepAmbiguous struct {
+	kind
+	Prefix string `json:"prefix"`
 }
 
 // HoldAmbiguous says that several holds have a digest that begins so.

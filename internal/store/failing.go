@@ -100,7 +100,7 @@ func failingStep(ctx context.Context, q sqlx.QueryerContext, key string) (Failin
 	case key == "" || len(steps) == 0:
 		return FailingStep{}, &reason.Refusal{Reason: reason.Of(reason.NoFailingStep{Step: key})}
 	case len(steps) > 1:
-		return FailingStep{}, fmt.Errorf("several failing steps begin with %q: give more of the key", key)
+		return FailingStep{}, &reason.Refusal{Reason: reason.Of(reason.StepAmbiguous{Prefix: key})}
 	}
 	return steps[0], nil
 }

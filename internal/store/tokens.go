@@ -115,14 +115,18 @@ func (db *DB) Tokens(ctx context.Context) ([]Token, error) {
 	return all, nil
 }
 
-// RevokeToken ends a token for good, by a decision.
+// ErrNoToken is returned when no token has the ID, or it is revoked already.
+var ErrNoToken = errors.New("there is no such token")
+
+// RevokeToken ends a token for good, by a decision. It returns ErrNoToken when there is none
+// to revoke.
 func (tx *Tx) RevokeToken(ctx context.Context, id string, d Decision, now time.Time) error {
 	res, err := tx.tx.ExecContext(ctx, `UPDATE api_token SET revoked_us = $2 WHERE id = $1 AND revoked_us = 0`, id, micros(now))
 	if err != nil {
 		return fmt.Errorf("revoke a token: %w", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, fmt.Errorf("there is no token %s that could be revoked", id))
+		return errors.Join(err, ErrNoToken)
 	}
 	tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.TokenRevoked, Reason: reason.Of(reason.TokenRevoked{Token: id, Decision: d.Seq})})
 	return nil
