@@ -18,7 +18,7 @@ NO_RACE       := -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc
 # paths, no symbols. The commit is in it (behov version).
 RELEASE       := CGO_ENABLED=0 go build -trimpath -buildvcs=true -ldflags="-s -w"
 
-.PHONY: build man release reproducible lint test test-short test-servers bench kill-long soak year
+.PHONY: build man release reproducible lint test test-short test-servers bench kill-long soak year fuzz-api
 
 build:
 	go build -o behov ./cmd/behov
@@ -91,3 +91,8 @@ soak:
 # A year of 6,000 people, day by day, against slapd, Samba and SCIM.
 year:
 	BEHOV_YEAR_PEOPLE=6000 go test -timeout 90m -run TestAYearInTheMunicipality -v ./internal/reconcile
+
+# Hundreds of requests of each kind instead of the few of make test, on both databases.
+fuzz-api: test-servers
+	BEHOV_FUZZ_EXAMPLES=200 go test -timeout 60m -run 'TestFuzzed$$' -v ./internal/api
+	BEHOV_FUZZ_EXAMPLES=200 BEHOV_TEST_ON=postgres go test -timeout 60m -run 'TestFuzzed$$' -v ./internal/api

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -119,13 +118,15 @@ func (a *api) tokens() {
 		func(c *call, in *struct {
 			Body struct {
 				Name    string    `json:"name" minLength:"1" maxLength:"200" doc:"Who will have it."`
-				Scopes  []string  `json:"scopes" minItems:"1" maxItems:"50" doc:"What it is for, as people:read, or *:read for all that is read."`
+				Scopes  []string  `json:"scopes" minItems:"1" maxItems:"50" nullable:"false" doc:"What it is for, as people:read, or *:read for all that is read."`
 				Systems []string  `json:"systems,omitempty" maxItems:"100" doc:"Only for these systems."`
 				Expires time.Time `json:"expires" doc:"At most a year from now."`
 			}
 		}) (*answer[madeToken], error) {
-			if err := a.checkScopes(in.Body.Scopes, in.Body.Systems); err != nil {
-				return nil, err
+			for _, s := range in.Body.Systems {
+				if _, known := c.Config.Rules.Catalogue.System(s); !known {
+					return nil, &reason.Refusal{Reason: reason.Of(reason.NoSuchSystem{System: s})}
+				}
 			}
 			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires}, c.caller.Subject)
 			if err != nil {
@@ -142,25 +143,8 @@ func (a *api) tokens() {
 		})
 }
 
-// checkScopes refuses scopes that no route has, and systems that are not there.
-func (a *api) checkScopes(scopes, systems []string) error {
-	p := newProblem(http.StatusUnprocessableEntity, "invalid", "the token cannot be for all of that")
-	known := append(Scopes(a.huma.OpenAPI()), "*:read", "*:write")
-	for i, s := range scopes {
-		if !slices.Contains(known, s) {
-			p.Errors = append(p.Errors, FieldError{Message: "there is no such scope: give one of " + strings.Join(known, ", "), Location: fmt.Sprintf("body.scopes[%d]", i)})
-		}
-	}
-	for i, s := range systems {
-		if _, known := a.Config.Rules.Catalogue.System(s); !known {
-			p.Errors = append(p.Errors, FieldError{Message: "there is no such system", Location: fmt.Sprintf("body.systems[%d]", i)})
-		}
-	}
-	if len(p.Errors) > 0 {
-		return p
-	}
-	return nil
-}
+// everyScope are the scopes of tokens that are for all that is read, or changed.
+var everyScope = []string{"*:read", "*:write"}
 
 func (c *call) token(t store.Token) Token {
 	x := Token{ID: t.ID, Name: t.Name, Source: t.Source, Scopes: strings.Fields(t.Scopes), Systems: strings.Fields(t.Systems), Made: t.Created(), Used: optional(t.Used()), Expires: optional(t.Expires()), Revoked: optional(t.Revoked())}

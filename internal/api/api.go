@@ -74,6 +74,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	mux := http.NewServeMux()
 	a := &api{Deps: d, answers: &access.Answers{DB: d.DB, Config: d.Config, Now: d.Now}, rules: map[string]Rule{}, tasks: newTasks()}
 	a.huma = humago.New(mux, c)
+	a.huma.UseMiddleware(a.refuseEmpty)
 	a.people()
 	a.trail()
 	a.decisions()
@@ -84,6 +85,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.imports()
 	a.administration()
 	a.authzen()
+	a.describe()
 	mux.HandleFunc("GET "+Path+"/docs", a.docs)
 	mux.HandleFunc("GET "+Path+"/{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, Path+"/docs", http.StatusSeeOther)
@@ -104,6 +106,9 @@ Lists have at most limit items; next, when it is there, is the cursor of the nex
 A writing request may have an Idempotency-Key: a second one with the same key within a
 day is answered as the first was, and does nothing. With If-Match, the ETag of what was
 read, it is refused when that has changed.
+
+422 says that a request is not as this document has it, and 400 that it is, and yet means
+nothing: a cursor that was not given, a time that ends before it begins.
 
 Whom the caller may not see is not found. A masked person has no name, no login, no unit.`
 
@@ -170,6 +175,24 @@ func (a *api) elsewhere(mux *http.ServeMux) {
 	})
 }
 
+// refuseEmpty refuses a parameter that is there without a value, where only a text can be
+// empty: huma takes it for one that is left out.
+func (a *api) refuseEmpty(ctx huma.Context, next func(huma.Context)) {
+	u := ctx.URL()
+	q := u.Query()
+	for _, p := range ctx.Operation().Parameters {
+		if p.In != "query" || p.Schema.Type == huma.TypeString && p.Schema.Format == "" || !q.Has(p.Name) || q.Get(p.Name) != "" {
+			continue
+		}
+		err := huma.WriteErr(a.huma, ctx, http.StatusUnprocessableEntity, "validation failed", &huma.ErrorDetail{Message: "it has no value: leave it out", Location: "query." + p.Name})
+		if err != nil {
+			a.Log.Warn("an answer could not be written", "error", err)
+		}
+		return
+	}
+	next(ctx)
+}
+
 // jsonFormat is JSON as huma reads and writes it, but that 2.0 is an integer, as JSON has
 // one kind of number.
 var jsonFormat = huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func(data []byte, v any) error {
@@ -215,6 +238,7 @@ var once sync.Once
 // stableProblems has huma answer with problems of ours.
 func stableProblems() {
 	once.Do(func() {
+		huma.ValidateStrictCasing = true // as the document says
 		huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 			p := newProblem(status, "invalid", message)
 			if status == http.StatusInternalServerError {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -25,6 +27,22 @@ type azEntity struct {
 	Type       string         `json:"type" maxLength:"100"`
 	ID         string         `json:"id" maxLength:"200"`
 	Properties map[string]any `json:"properties,omitempty"`
+	given      bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *azEntity) UnmarshalJSON(b []byte) error {
+	type plain azEntity
+	defer func() { e.given = true }()
+	return notNull(b, (*plain)(e))
+}
+
+// notNull reads an object that may be left out, and is not null.
+func notNull(b []byte, v any) error {
+	if bytes.Equal(b, []byte("null")) {
+		return errors.New("it is an object, or left out")
+	}
+	return json.Unmarshal(b, v)
 }
 
 // azKind is an entity that is searched for.
@@ -37,13 +55,21 @@ type azKind struct {
 type azAction struct {
 	Name       string         `json:"name" maxLength:"100"`
 	Properties map[string]any `json:"properties,omitempty"`
+	given      bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *azAction) UnmarshalJSON(b []byte) error {
+	type plain azAction
+	defer func() { a.given = true }()
+	return notNull(b, (*plain)(a))
 }
 
 // AzQuestion is whether a subject may take an action on a resource.
 type AzQuestion struct {
-	Subject  *azEntity      `json:"subject,omitempty"`
-	Action   *azAction      `json:"action,omitempty"`
-	Resource *azEntity      `json:"resource,omitempty"`
+	Subject  azEntity       `json:"subject,omitzero"`
+	Action   azAction       `json:"action,omitzero"`
+	Resource azEntity       `json:"resource,omitzero"`
 	Context  map[string]any `json:"context,omitempty"`
 }
 
@@ -73,8 +99,14 @@ type azAsk struct {
 	Limit int    `json:"limit,omitempty" minimum:"1" maximum:"1000"`
 }
 
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *azAsk) UnmarshalJSON(b []byte) error {
+	type plain azAsk
+	return notNull(b, (*plain)(a))
+}
+
 type azFound[T any] struct {
-	Results []T    `json:"results"`
+	Results []T    `json:"results" nullable:"false"`
 	Page    azPage `json:"page"`
 }
 
@@ -202,7 +234,7 @@ func (a *api) authzen() {
 			}
 		}) (*answer[azFound[azAction]], error) {
 			out := azFound[azAction]{Results: []azAction{}}
-			d, err := c.evaluate(AzQuestion{Subject: &in.Body.Subject, Action: &azAction{Name: azUse}, Resource: &in.Body.Resource})
+			d, err := c.evaluate(AzQuestion{Subject: in.Body.Subject, Action: azAction{Name: azUse, given: true}, Resource: in.Body.Resource})
 			if d.Decision {
 				out.Results = append(out.Results, azAction{Name: azUse})
 			}
@@ -212,13 +244,13 @@ func (a *api) authzen() {
 
 // or returns the question with what it leaves out taken from another.
 func (q AzQuestion) or(other AzQuestion) AzQuestion {
-	if q.Subject == nil {
+	if !q.Subject.given {
 		q.Subject = other.Subject
 	}
-	if q.Action == nil {
+	if !q.Action.given {
 		q.Action = other.Action
 	}
-	if q.Resource == nil {
+	if !q.Resource.given {
 		q.Resource = other.Resource
 	}
 	return q
@@ -229,14 +261,14 @@ func person(kind string) bool { return kind == azPerson || kind == azUser }
 // evaluate answers a question. A person whom the caller may not see has nothing, as one who
 // does not exist.
 func (c *call) evaluate(q AzQuestion) (azDecision, error) {
-	if q.Subject == nil || q.Action == nil || q.Resource == nil {
+	if !q.Subject.given || !q.Action.given || !q.Resource.given {
 		return azDecision{}, newProblem(http.StatusBadRequest, "invalid", "a question has a subject, an action and a resource")
 	}
-	of, err := c.resource(*q.Resource)
+	of, err := c.resource(q.Resource)
 	if err != nil || of == nil || q.Action.Name != azUse {
 		return azDecision{}, err
 	}
-	had, _, err := c.has(*q.Subject, access.Page{Limit: 1000})
+	had, _, err := c.has(q.Subject, access.Page{Limit: 1000})
 	if err != nil {
 		return azDecision{}, err
 	}

@@ -50,7 +50,7 @@ func (a *api) imports() {
 		func(c *call, in *struct {
 			Body struct {
 				Source string  `json:"source,omitempty" doc:"The HR source; the first when it is left out." maxLength:"200"`
-				Events []event `json:"events" minItems:"1" maxItems:"1000" doc:"By HR's own column names: person_id, employment_id, given_name, family_name, unit, job_code, start_date, end_date and so on."`
+				Events []event `json:"events" minItems:"1" maxItems:"1000" nullable:"false" doc:"By HR's own column names."`
 			}
 		}) (*answer[happened], error) {
 			name := in.Body.Source
@@ -89,7 +89,7 @@ func plain(s config.Source) config.Source {
 // misspelt would be lost.
 func lines(events []event, c *config.Config) ([]byte, error) {
 	columns := slices.Concat(config.Canonical, c.Attributes)
-	p := newProblem(http.StatusUnprocessableEntity, "invalid", "some events have columns that HR has not")
+	p := newProblem(http.StatusBadRequest, "no-such-column", "some events have columns that HR has not")
 	for i, one := range events {
 		for _, column := range slices.Sorted(maps.Keys(one)) {
 			if !slices.Contains(columns, column) {
@@ -157,7 +157,7 @@ func refusedImport(c *call, err error) error {
 	if !is {
 		return err
 	}
-	p := newProblem(http.StatusUnprocessableEntity, string(problem.Code()), c.Text(problem))
+	p := newProblem(http.StatusBadRequest, string(problem.Code()), c.Text(problem))
 	why := c.Because(problem)
 	p.Reason = &why
 	return p

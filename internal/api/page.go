@@ -1,8 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/access"
 )
@@ -15,7 +17,7 @@ type Paged struct {
 
 func (p Paged) page() (access.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(p.Cursor)
-	if err != nil {
+	if err != nil || !utf8.Valid(after) || bytes.IndexByte(after, 0) >= 0 { // no database's text
 		return access.Page{}, newProblem(http.StatusBadRequest, "cursor", "the cursor is none that was given: begin with the first part")
 	}
 	return access.Page{After: string(after), Limit: p.Limit}, nil
@@ -23,7 +25,7 @@ func (p Paged) page() (access.Page, error) {
 
 // list is a part of a list.
 type list[T any] struct {
-	Items []T    `json:"items"`
+	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"The cursor of the next part; left out at the end."`
 }
 

@@ -34,7 +34,7 @@ func (a *api) steps() {
 			func(c *call, in *struct {
 				Body struct {
 					DecisionReason
-					Keys []string `json:"keys" doc:"The keys of the steps." minItems:"1" maxItems:"1000"`
+					Keys []string `json:"keys" doc:"The keys of the steps." minItems:"1" maxItems:"1000" nullable:"false"`
 				}
 			}) (*answer[list[access.FailingStep]], error) {
 				decided, err := c.governance().DecideSteps(c, in.Body.Keys, d.verdict, c.caller.Subject, in.Body.Reason)

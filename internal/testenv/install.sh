@@ -3,21 +3,27 @@
 # packages, as root or with sudo, and from Maven Central. What cannot be installed is named; its tests
 # then say that they did not run, or fail when CI=true.
 
-# SCIM's suites, from PyPI, into a virtual environment whose name is that of what
-# is in it: internal/testenv/scimsuites.go finds it there.
+# SCIM's suites and the fuzzer of the API, from PyPI, each into a virtual environment
+# whose name is that of what is in it: internal/testenv/python.go finds it there.
 suites() {
-	wanted="$(dirname "$0")/scimsuites/requirements.txt"
-	parent="${XDG_CACHE_HOME:-$HOME/.cache}/behov-testenv/scimsuites"
+	suite scimsuites scim-sanity "scim2-tester and scim-sanity"
+	suite schemathesis schemathesis schemathesis
+}
+
+# suite DIRECTORY PROGRAM NAME installs what a requirements.txt names.
+suite() {
+	wanted="$(dirname "$0")/$1/requirements.txt"
+	parent="${XDG_CACHE_HOME:-$HOME/.cache}/behov-testenv/$1"
 	venv="$parent/$(sha256sum "$wanted" | cut -c1-16)"
-	[ -x "$venv/bin/scim-sanity" ] && return
-	echo "make test: installing scim2-tester scim-sanity"
+	[ -x "$venv/bin/$2" ] && return
+	echo "make test: installing $3"
 	rm -rf "$venv"
 	mkdir -p "$parent"
 	# It is renamed in the end, so that what is there is whole; its programs name
 	# their interpreter by path, and so the suites are started by that.
 	if ! { python3 -m venv "$venv.part" && "$venv.part/bin/pip" install -q --disable-pip-version-check -r "$wanted" && mv "$venv.part" "$venv"; } >&2; then
 		rm -rf "$venv.part"
-		echo "make test: cannot install scim2-tester and scim-sanity; suites that need them will not run" >&2
+		echo "make test: cannot install $3; suites that need them will not run" >&2
 	fi
 }
 

@@ -1,17 +1,10 @@
 package testenv
 
 import (
-	"context"
-	"crypto/sha256"
 	_ "embed" // the suites' files
-	"encoding/hex"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 var (
@@ -66,27 +59,6 @@ func SCIMSanity(t testing.TB, url, token string) []SCIMCheck {
 // ignores.
 func runSuite(t testing.TB, environment []string, args ...string) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("SCIM's suites are not run with -short")
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		Missing(t, "no cache directory: %v", err)
-	}
-	sum := sha256.Sum256(scimSuites)
-	python := filepath.Join(cache, "behov-testenv", "scimsuites", hex.EncodeToString(sum[:8]), "bin", "python3")
-	if _, err := os.Stat(python); err != nil {
-		Missing(t, "scim2-tester and scim-sanity are not installed: make test-servers")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, python, args...)
-	cmd.Env = append(os.Environ(), environment...)
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	out, err := cmd.Output()
-	if err != nil && len(out) == 0 {
-		t.Fatalf("%s: %v\n%s", filepath.Base(python), err, complaints.String())
-	}
-	return string(out)
+	out, _ := runPython(t, "scimsuites", scimSuites, environment, args...) // an error is a finding
+	return out
 }
