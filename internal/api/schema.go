@@ -130,6 +130,11 @@ func schemaName(t reflect.Type, hint string) string {
 	if from := path.Base(t.PkgPath()); t.Name() != "" && from != "access" && from != "api" && from != "." {
 		name = strings.ToUpper(from[:1]) + from[1:] + name
 	}
+	parts := strings.Split(name, "-") // of an operation, as release-hold
+	for i, part := range parts[1:] {
+		parts[i+1] = strings.ToUpper(part[:min(1, len(part))]) + part[min(1, len(part)):]
+	}
+	name = strings.Join(parts, "")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return r
