@@ -121,13 +121,20 @@ func (s *SignIn) start(w http.ResponseWriter, r *http.Request, b begun) error {
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
-	s.sessions.WriteSessionCookie(ctx, w, token, expires)
+	s.writeCookie(ctx, w, token, expires)
 	return nil
+}
+
+// writeCookie sets the cookie of a session, in an answer that nothing keeps: scs would have
+// it kept without its cookie.
+func (s *SignIn) writeCookie(ctx context.Context, w http.ResponseWriter, token string, expires time.Time) {
+	s.sessions.WriteSessionCookie(ctx, w, token, expires)
+	w.Header().Set("Cache-Control", "no-store")
 }
 
 // end ends the session that the browser shows.
 func (s *SignIn) end(w http.ResponseWriter, r *http.Request) error {
-	s.sessions.WriteSessionCookie(r.Context(), w, "", time.Time{})
+	s.writeCookie(r.Context(), w, "", time.Time{})
 	cookie, err := r.Cookie(s.sessions.Cookie.Name)
 	if err != nil {
 		return nil //nolint:nilerr // there is none
