@@ -142,15 +142,18 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		case errors.Is(q.err, signin.ErrNotSignedIn) && (r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "") && a.Door.Failed(w, r):
 			return
 		}
-		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language")
-		w.Header().Set("Cache-Control", "private, no-store")
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, q)))
 	})
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.write(w, r, newProblem(http.StatusForbidden, "cross-origin", "a page of another site had the browser send this"))
 	}))
-	return guard.Handler(h)
+	guarded := guard.Handler(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // of refusals too
+		w.Header().Set("Vary", "Authorization, Cookie, Accept-Language")
+		w.Header().Set("Cache-Control", "private, no-store")
+		guarded.ServeHTTP(w, r)
+	})
 }
 
 // elsewhere answers what no route does: another method of an address that is there, and
