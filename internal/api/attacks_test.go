@@ -173,7 +173,7 @@ func injections(t *testing.T) {
 	}
 	document := h.good(h.ask("", http.MethodGet, api.Path+"/openapi.json", nil)).body
 	all := testenv.Injections(t, []byte(document), map[string]string{"person": string(h.Person("staff").ID), "other": string(h.Person("gone").ID), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(h.Person("manager").ID), "item": "1-1", "id": "none", "source": "hr", "type": "person", "name": "use"})
-	if len(all) < 800 {
+	if len(all) < 400 {
 		t.Fatalf("%d injections", len(all))
 	}
 	for _, i := range all {

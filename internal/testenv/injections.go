@@ -26,7 +26,8 @@ var injected = []string{"' OR '1'='1", "'; DROP TABLE person; --", "\" UNION SEL
 
 // Injections returns requests for every text parameter of an OpenAPI document's operations:
 // of paths, queries, headers and bodies. What else an operation requires is as given, by
-// the parameter's name, or made up.
+// the parameter's name, or made up. With the race detector each parameter has only every
+// third text, in turn.
 func Injections(t testing.TB, document []byte, given map[string]string) []Injection {
 	t.Helper()
 	var doc openAPI
@@ -122,9 +123,10 @@ func (d openAPI) injections(path, method string, o openAPIOperation, given map[s
 		}
 		all = append(all, in)
 	}
-	for _, text := range injected {
-		for _, p := range o.Parameters {
-			if !p.Schema.text() {
+	left := func(text, parameter int) bool { return Race && (text+parameter)%3 != 0 }
+	for n, text := range injected {
+		for i, p := range o.Parameters {
+			if !p.Schema.text() || left(n, i) {
 				continue
 			}
 			key := p.In + " " + p.Name
@@ -136,6 +138,9 @@ func (d openAPI) injections(path, method string, o openAPIOperation, given map[s
 			}
 		}
 		for i, set := range fields {
+			if left(n, i) {
+				continue
+			}
 			back := set(text)
 			request(names[i], text)
 			back()
