@@ -35,7 +35,8 @@ func runPython(t testing.TB, directory string, requirements []byte, environment 
 	ctx, cancel := context.WithTimeout(t.Context(), pythonLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, args...)
-	cmd.Env = append(os.Environ(), environment...)
+	// What a suite writes beside itself is not kept.
+	cmd.Dir, cmd.Env = t.TempDir(), append(os.Environ(), environment...)
 	dieWithParent(cmd)
 	var complaints strings.Builder
 	cmd.Stderr = &complaints

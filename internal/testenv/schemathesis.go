@@ -31,7 +31,7 @@ type APIFuzz struct {
 func Schemathesis(t testing.TB, f APIFuzz) (report string, failed bool) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "schemathesis.toml")
-	if err := os.WriteFile(config, []byte(f.Config), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(f.Config+"[cache]\nenabled = false\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"-m", "schemathesis.cli", "--config-file", config, "run", f.Document, "-H", "Authorization: Bearer " + f.Token, "--phases", "coverage,fuzzing,stateful", "--checks", strings.Join(f.Checks, ","),
