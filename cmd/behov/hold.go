@@ -81,7 +81,7 @@ func (a *app) showHoldCommand() *cobra.Command {
 			case store.AccountBindHold, store.ErasureHold:
 				return nil
 			}
-			a.printf("  %s for %s.\n", stepCounts(plain(h.Would.Steps)), count(len(people(h.Would.Steps)), "person", "people"))
+			a.printf("  %s for %s.\n", shownCounts(h.Would.Steps), count(len(people(h.Would.Steps)), "person", "people"))
 			printer := planPrinter{app: a, backend: d, all: all}
 			printer.printSteps(h.Would.Steps)
 			return nil

@@ -85,7 +85,7 @@ func resultOf(v *access.View, r *execute.Result) (*resultJSON, error) {
 	steps := func(results []execute.StepResult) []stepResultJSON {
 		all := []stepResultJSON{}
 		for _, s := range results {
-			all = append(all, stepResultJSON{v.Step(s.Step), s.Outcome, v.Because(s.Detail)})
+			all = append(all, stepResultJSON{v.Step(&s.Step), s.Outcome, v.Because(s.Detail)})
 		}
 		return all
 	}

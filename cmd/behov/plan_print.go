@@ -27,16 +27,16 @@ func (a *planPrinter) print(p access.Plan) {
 		text := nothingElse(unread(p))
 		a.printf("%s.\n", strings.ToLower(text[:1])+text[1:])
 	} else {
-		a.printf("%s for %s.\n", stepCounts(plain(p.Steps)), count(len(people(p.Steps)), "person", "people"))
+		a.printf("%s for %s.\n", shownCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
 	}
 	a.printSummary(summaryOfShown(p))
 	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
-		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why.Text, stepCounts(plain(h.Steps)), h.Digest)
+		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why.Text, shownCounts(h.Steps), h.Digest)
 		a.printSteps(h.Steps)
 	}
 	for _, w := range p.AwaitingCompleteRead {
-		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why.Text, stepCounts(plain(w.Steps)))
+		a.printf("\nWAITING in %s: %s.\n  %s.\n", w.Target, w.Why.Text, shownCounts(w.Steps))
 		a.printSteps(w.Steps)
 	}
 	if stuck := p.FailedSteps(); len(stuck) > 0 {

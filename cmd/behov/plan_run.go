@@ -42,7 +42,7 @@ func (a *app) planHere(ctx context.Context, i *installation, o reconcile.Scope, 
 			return err
 		}
 	}
-	shown, err := a.view(ctx, i).Plan(p)
+	shown, err := a.planShown(ctx, i, p, all)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a *app) planHere(ctx context.Context, i *installation, o reconcile.Scope, 
 	if a.json {
 		return errors.Join(a.printJSON(x), planStatus(shown))
 	}
-	printer := planPrinter{app: a, backend: a.localBackend(i, ""), names: namesOf(p, v), values: changesOf(x.Values), all: all}
+	printer := planPrinter{app: a, backend: a.localBackend(i, ""), names: namesOf(p, v, listedIn(shown)), values: changesOf(x.Values), all: all}
 	printer.accounts = v.FindingAccounts(ctx, p.Findings[:displayCount(len(p.Findings), all)])
 	printer.print(shown)
 	if out != "" {
@@ -67,6 +67,14 @@ func (a *app) planHere(ctx context.Context, i *installation, o reconcile.Scope, 
 		a.printf("\nSaved as %s; behov apply %s carries out exactly this%s.\n", out, out, on)
 	}
 	return planStatus(shown)
+}
+
+// planShown returns a plan with the names and sentences that are printed.
+func (a *app) planShown(ctx context.Context, i *installation, p *plan.Plan, all bool) (access.Plan, error) {
+	if all || a.json {
+		return a.view(ctx, i).Plan(p)
+	}
+	return a.view(ctx, i).PlanListed(p, listed)
 }
 
 // planThere has a server make a plan, and shows how far it is.

@@ -37,9 +37,22 @@ var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccoun
 // stepCounts says "3 accounts created, 7 entitlements given".
 func stepCounts(steps []plan.Step) string {
 	counts := map[connectors.Op]int{}
-	for _, s := range steps {
-		counts[displayOp(s)]++
+	for i := range steps {
+		counts[displayOp(&steps[i])]++
 	}
+	return countsText(counts)
+}
+
+// shownCounts is stepCounts of steps with their people.
+func shownCounts(steps []access.Step) string {
+	counts := map[connectors.Op]int{}
+	for _, s := range steps {
+		counts[displayOp(s.Step)]++
+	}
+	return countsText(counts)
+}
+
+func countsText(counts map[connectors.Op]int) string {
 	var parts []string
 	for _, op := range verbOrder {
 		if n := counts[op]; n > 0 {
@@ -47,15 +60,6 @@ func stepCounts(steps []plan.Step) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// plain returns steps without their people and sentences.
-func plain(steps []access.Step) []plan.Step {
-	all := make([]plan.Step, len(steps))
-	for i, s := range steps {
-		all[i] = s.Step
-	}
-	return all
 }
 
 // people returns those whom steps are about, each once, sorted by ID.
@@ -86,7 +90,7 @@ func listOf(values []string) string {
 }
 
 // displayOp is the change as people see it: an update of what names an entry renames it.
-func displayOp(s plan.Step) connectors.Op {
+func displayOp(s *plan.Step) connectors.Op {
 	if s.Op == connectors.UpdateAccount && s.Kind == blastradius.Renames {
 		return connectors.RenameAccount
 	}
@@ -94,7 +98,7 @@ func displayOp(s plan.Step) connectors.Op {
 }
 
 // stepText says what a step does.
-func stepText(s plan.Step) string {
+func stepText(s *plan.Step) string {
 	what := string(s.Entitlement)
 	if what == "" {
 		what = strings.ReplaceAll(string(displayOp(s)), "-", " ")

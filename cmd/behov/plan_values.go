@@ -1,7 +1,9 @@
 package main
 
 import (
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 )
@@ -45,8 +47,32 @@ func changesOf(values []stepValuesJSON) map[audit.StepID][]reconcile.ValueChange
 }
 
 // namesOf returns the names of the accounts that steps are about, by step.
-func namesOf(p *plan.Plan, v *reconcile.Values) map[audit.StepID]string {
+func namesOf(p *plan.Plan, v *reconcile.Values, of map[identity.PersonID]bool) map[audit.StepID]string {
 	names := map[audit.StepID]string{}
-	eachStep(p, func(s plan.Step) { names[s.ID] = v.Account(s) })
+	eachStep(p, func(s plan.Step) {
+		if of[s.Person] {
+			names[s.ID] = v.Account(s)
+		}
+	})
 	return names
+}
+
+// listedIn returns the people whose steps a plan has in words.
+func listedIn(p access.Plan) map[identity.PersonID]bool {
+	people := map[identity.PersonID]bool{}
+	add := func(steps []access.Step) {
+		for _, s := range steps {
+			if s.Reason.Text != "" {
+				people[s.Person.ID] = true
+			}
+		}
+	}
+	add(p.Steps)
+	for _, h := range p.Holds {
+		add(h.Steps)
+	}
+	for _, w := range p.AwaitingCompleteRead {
+		add(w.Steps)
+	}
+	return people
 }

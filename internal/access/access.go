@@ -69,6 +69,7 @@ type View struct {
 	sees      map[identity.PersonID]visibility
 	related   []identity.PersonID // what relations returned
 	stages    map[identity.Stage]reason.Reason
+	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
 	decisions map[int64]store.Decision
 }
 

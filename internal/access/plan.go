@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -65,9 +66,9 @@ func (p Plan) FailedSteps() []SkippedStep {
 
 // Step is one change to one account.
 type Step struct {
-	plan.Step
-	Person Ref    `json:"person"`
-	Reason Reason `json:"reason"`
+	*plan.Step        // the plan's own: a first plan has hundreds of thousands
+	Person     Ref    `json:"person"`
+	Reason     Reason `json:"reason"`
 }
 
 // HeldSteps are steps that wait for a person's decision.
@@ -137,46 +138,123 @@ func (v *View) Plan(p *plan.Plan) (Plan, error) {
 		return Plan{}, err
 	}
 	return Plan{
-		Digest: p.Digest, Basis: p.Basis, Steps: each(p.Steps, v.Step), Released: append([]plan.Released{}, p.Released...),
+		Digest: p.Digest, Basis: p.Basis, Steps: v.stepsOf(p.Steps), Released: append([]plan.Released{}, p.Released...),
 		Holds: each(p.Holds, func(h plan.Hold) HeldSteps {
-			return HeldSteps{h.Digest, h.Target, v.Because(h.Why), each(h.Steps, v.Step), h.Accompanying}
+			return HeldSteps{h.Digest, h.Target, v.Because(h.Why), v.stepsOf(h.Steps), h.Accompanying}
 		}),
 		AwaitingCompleteRead: each(p.AwaitingCompleteRead, func(w plan.AwaitingRead) WaitingSteps {
-			return WaitingSteps{w.Target, v.Because(w.Why), each(w.Steps, v.Step)}
+			return WaitingSteps{w.Target, v.Because(w.Why), v.stepsOf(w.Steps)}
 		}),
 		SkippedSteps: each(p.SkippedSteps, func(s plan.SkippedStep) SkippedStep {
-			return SkippedStep{v.Because(s.Why), v.Step(s.Step), s.GivenUp}
+			return SkippedStep{v.Because(s.Why), v.Step(&s.Step), s.GivenUp}
 		}),
 		Deferred: each(p.Deferred, func(d plan.DeferredPerson) DeferredPerson {
-			return DeferredPerson{d.Target, v.optional(d.Person), v.Because(d.Why)}
+			who, why := v.plannedOptional(d.Person, d.Why)
+			return DeferredPerson{d.Target, who, why}
 		}),
 		GatedGrants: each(p.GatedGrants, func(g plan.GatedGrant) PlannedAccess {
-			return PlannedAccess{Person: v.Ref(g.Person), Entitlement: g.Entitlement, Gate: g.Gate, Reason: v.Because(g.Reason)}
+			who, why := v.planned(g.Person, g.Reason)
+			return PlannedAccess{Person: who, Entitlement: g.Entitlement, Gate: g.Gate, Reason: why}
 		}),
 		Adopted: each(p.Adopted, func(x plan.Adoption) PlannedAccess {
-			return PlannedAccess{Target: x.Target, Person: v.Ref(x.Person), Entitlement: x.Entitlement, Reason: v.Because(x.Reason)}
+			who, why := v.planned(x.Person, x.Reason)
+			return PlannedAccess{Target: x.Target, Person: who, Entitlement: x.Entitlement, Reason: why}
 		}),
 		Handovers: each(p.Handovers, func(h plan.Handover) PlannedAccess {
-			return PlannedAccess{Target: h.Target, Person: v.Ref(h.Person), Entitlement: h.Entitlement, Until: h.Until, Reason: v.Because(h.Reason)}
+			who, why := v.planned(h.Person, h.Reason)
+			return PlannedAccess{Target: h.Target, Person: who, Entitlement: h.Entitlement, Until: h.Until, Reason: why}
 		}),
 		UnrepairedDrift: each(p.UnrepairedDrift, func(d plan.UnrepairedDrift) PlannedAccess {
-			return PlannedAccess{Target: d.Target, Person: v.Ref(d.Person), Entitlement: d.Entitlement}
+			who, _ := v.planned(d.Person, reason.Reason{})
+			return PlannedAccess{Target: d.Target, Person: who, Entitlement: d.Entitlement}
 		}),
 		Findings: each(p.Findings, func(f plan.Finding) Finding {
-			return Finding{f.Kind, f.Target, v.optional(f.Person), f.AccountID, f.Entitlement, v.Because(f.Reason)}
+			who, why := v.plannedOptional(f.Person, f.Reason)
+			return Finding{f.Kind, f.Target, who, f.AccountID, f.Entitlement, why}
 		}),
 	}, nil
+}
+
+// PlanListed is Plan for a reader who is shown at most so many people of each list: of the
+// others there are IDs and reasons, without names and sentences, which for a first plan are
+// most of the work.
+func (v *View) PlanListed(p *plan.Plan, most int) (Plan, error) {
+	v.listed = map[identity.PersonID]bool{}
+	defer func() { v.listed = nil }()
+	list := func(ids []identity.PersonID) {
+		for _, id := range ids[:min(len(ids), most)] {
+			v.listed[id] = true
+		}
+	}
+	steps := func(all []plan.Step) {
+		ids := make([]identity.PersonID, len(all))
+		for i, s := range all {
+			ids[i] = s.Person
+		}
+		slices.Sort(ids)
+		list(slices.Compact(ids))
+	}
+	steps(p.Steps)
+	for _, h := range p.Holds {
+		steps(h.Steps)
+	}
+	for _, w := range p.AwaitingCompleteRead {
+		steps(w.Steps)
+	}
+	list(each(p.SkippedSteps, func(s plan.SkippedStep) identity.PersonID { return s.Step.Person }))
+	list(each(p.Deferred, func(d plan.DeferredPerson) identity.PersonID { return d.Person }))
+	list(each(p.GatedGrants, func(g plan.GatedGrant) identity.PersonID { return g.Person }))
+	list(each(p.Adopted, func(a plan.Adoption) identity.PersonID { return a.Person }))
+	list(each(p.Handovers, func(h plan.Handover) identity.PersonID { return h.Person }))
+	list(each(p.UnrepairedDrift, func(d plan.UnrepairedDrift) identity.PersonID { return d.Person }))
+	list(each(p.Findings, func(f plan.Finding) identity.PersonID { return f.Person }))
+	return v.Plan(p)
+}
+
+// leavesOut reports whether a person is one of those whom a plan does not list.
+func (v *View) leavesOut(id identity.PersonID) bool {
+	return v.listed != nil && id != "" && !v.listed[id]
+}
+
+// planned returns a person whom a plan names, and a sentence about them.
+func (v *View) planned(id identity.PersonID, r reason.Reason) (Ref, Reason) {
+	if v.leavesOut(id) {
+		return Ref{ID: id}, Reason{Reason: r}
+	}
+	return v.Ref(id), v.Because(r)
+}
+
+// plannedOptional is planned for what may be about nobody.
+func (v *View) plannedOptional(id identity.PersonID, r reason.Reason) (*Ref, Reason) {
+	if v.leavesOut(id) {
+		return &Ref{ID: id}, Reason{Reason: r}
+	}
+	return v.optional(id), v.Because(r)
 }
 
 // Step returns a step with its person and its sentence.
 //
 // Of a person who is masked the fingerprints of values are left out: two that are equal tell
 // that the person works where another does.
-func (v *View) Step(s plan.Step) Step {
+func (v *View) Step(s *plan.Step) Step {
+	if v.leavesOut(s.Person) {
+		return Step{s, Ref{ID: s.Person}, Reason{Reason: s.Reason}}
+	}
 	if v.Masked(s.Person) {
-		s.Attributes, s.Before = withoutValues(s.Attributes), withoutValues(s.Before)
+		without := *s
+		without.Attributes, without.Before = withoutValues(s.Attributes), withoutValues(s.Before)
+		s = &without
 	}
 	return Step{s, v.Ref(s.Person), v.Because(s.Reason)}
+}
+
+// stepsOf returns steps, which it keeps, as the viewer sees them.
+func (v *View) stepsOf(steps []plan.Step) []Step {
+	all := make([]Step, len(steps))
+	for i := range steps {
+		all[i] = v.Step(&steps[i])
+	}
+	return all
 }
 
 // withoutValues returns the names of attributes, without anything of their values.
@@ -195,7 +273,11 @@ func withoutValues(fingerprints map[string]string) map[string]string {
 func (v *View) loadPlan(p *plan.Plan) error {
 	var ids []identity.PersonID
 	var reasons []reason.Reason
-	add := func(id identity.PersonID, r reason.Reason) { ids, reasons = append(ids, id), append(reasons, r) }
+	add := func(id identity.PersonID, r reason.Reason) {
+		if !v.leavesOut(id) {
+			ids, reasons = append(ids, id), append(reasons, r)
+		}
+	}
 	steps := func(all []plan.Step) {
 		for _, s := range all {
 			add(s.Person, s.Reason)
@@ -252,7 +334,7 @@ func (v *View) HoldContent(h store.HoldState, steps []plan.Step) (c HoldContent,
 	switch h.Kind {
 	case store.PlanHold:
 		err = v.loadPlan(&plan.Plan{Steps: steps})
-		c.Steps = each(steps, v.Step)
+		c.Steps = v.stepsOf(steps)
 	case store.AccountBindHold, store.ErasureHold:
 		var proposed struct {
 			Person          identity.PersonID

@@ -210,7 +210,7 @@ func (v *View) Steps(failing []store.FailingStep) ([]FailingStep, error) {
 			return nil, fmt.Errorf("failing step %s: %w", f.Key, err)
 		}
 		steps = append(steps, FailingStep{Key: f.Key, State: f.State, Person: v.Ref(f.Person), Target: f.Target, Tries: f.Tries, Outcome: f.Outcome, Detail: v.Because(f.Detail),
-			First: f.First(), Last: f.Last(), Next: instant(f.Next()), Step: v.Step(step)})
+			First: f.First(), Last: f.Last(), Next: instant(f.Next()), Step: v.Step(&step)})
 	}
 	return steps, nil
 }

@@ -50,11 +50,11 @@ func TestForTheCommandLine(t *testing.T) {
 		t.Errorf("%+v", steps)
 	}
 	for _, body := range []map[string]any{{}, {"keys": []string{"a"}, "target": "one"}} {
-		if r := h.post("operator", "/steps/retry", body); r.status != http.StatusUnprocessableEntity {
+		if r := h.post("operator", "/steps/retry", body); r.status != http.StatusBadRequest {
 			t.Errorf("%v: %d %s", body, r.status, r.body)
 		}
 	}
-	if r := h.post("operator", "/steps/give-up", map[string]any{"reason": "r", "target": "one"}); r.status != http.StatusUnprocessableEntity {
+	if r := h.post("operator", "/steps/give-up", map[string]any{"reason": "r", "target": "one"}); r.status != http.StatusBadRequest {
 		t.Errorf("giving up a target: %d %s", r.status, r.body)
 	}
 	// The commands to enter are for those who ask for them.
