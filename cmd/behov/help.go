@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -43,6 +44,8 @@ and one in section 7 for each topic.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case a.json:
+				return errors.New("the manual is text: leave out --json (behov help json says what other commands print with it)")
 			case man != "" && len(args) > 0:
 				return fmt.Errorf("--man writes every page: leave out %q", strings.Join(args, " "))
 			case man != "":

@@ -329,8 +329,11 @@ func Resolve(dir, ref string) (string, error) {
 	}
 	if name, ok := strings.CutPrefix(ref, "env:"); ok {
 		v, ok := os.LookupEnv(name)
-		if !ok {
+		switch {
+		case !ok:
 			return "", fmt.Errorf("the environment variable %s is not set", name)
+		case v == "":
+			return "", fmt.Errorf("the environment variable %s is empty", name)
 		}
 		return v, nil
 	}
@@ -342,7 +345,11 @@ func Resolve(dir, ref string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("secret: %w", err)
 		}
-		return strings.TrimRight(string(b), "\r\n"), nil
+		secret := strings.TrimRight(string(b), "\r\n")
+		if secret == "" {
+			return "", fmt.Errorf("secret: %s is empty", name)
+		}
+		return secret, nil
 	}
 	return "", fmt.Errorf("a secret is a reference: env:NAME or file:PATH")
 }
