@@ -318,6 +318,9 @@ type jsonField struct {
 // jsonFields returns the fields of a struct as JSON has them: those of embedded structs,
 // unless a field of the struct itself has the name.
 func jsonFields(t reflect.Type) (fields []jsonField) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	var embedded []jsonField
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -65,7 +65,7 @@ type Withdrawn struct {
 
 // RightsTable is who may do what.
 type RightsTable struct {
-	Items []rights.Row  `json:"items"`
+	Items []rights.Row  `json:"items" nullable:"false"`
 	Roles []rights.Role `json:"roles" doc:"In the order in which a table has them."`
 }
 

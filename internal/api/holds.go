@@ -20,7 +20,7 @@ type HeldHold struct {
 
 // HoldList are holds.
 type HoldList struct {
-	Items    []access.Hold `json:"items"`
+	Items    []access.Hold `json:"items" nullable:"false"`
 	Rejected int           `json:"rejected" doc:"How many holds a decision rejected, which stay held."`
 }
 

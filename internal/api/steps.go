@@ -10,7 +10,7 @@ import (
 
 // StepDecisions are failing steps that were decided on.
 type StepDecisions struct {
-	Items        []access.FailingStep `json:"items"`
+	Items        []access.FailingStep `json:"items" nullable:"false"`
 	LeftToOthers int                  `json:"left_to_others" doc:"How many are about the person who decides: another person decides on those."`
 }
 
