@@ -49,8 +49,8 @@ lint:
 
 # What of the suites on SQLite does not run once more on PostgreSQL: it does by
 # itself, or it is about something else and takes its time.
-ON_POSTGRES   := ./internal/governance ./internal/hr ./internal/scimserver ./internal/reconcile ./cmd/behov
-ONCE          := 'Killed|Replicas|AYear|EachDirectory|FourKinds|Story|TenThousand|Readme|Manual|Planted|Notices|Injections|OverTLS'
+ON_POSTGRES   := ./internal/api ./internal/governance ./internal/hr ./internal/scimserver ./internal/reconcile ./cmd/behov
+ONCE          := 'Killed|Replicas|AYear|EachDirectory|FourKinds|Story|TenThousand|Readme|Manual|Planted|Notices|Injections|OverTLS|Fuzz'
 
 # Everything, against real servers, what is about there being many at its full
 # size without the race detector, and what works on a database on both. With

@@ -110,6 +110,8 @@ func (a *api) problem(ctx context.Context, err error) error {
 		return p
 	case errors.Is(err, errScope):
 		return newProblem(http.StatusForbidden, "token-scope", "the token is not for this: make one with the scope, or the system, that it needs")
+	case store.IsBadText(err):
+		return newProblem(http.StatusBadRequest, "bad-text", "a text of the request has a NUL, or is no UTF-8")
 	case requestThere(err):
 		return newProblem(http.StatusConflict, "done-already", "the same request is under way, or was made")
 	case errors.Is(err, errNotEveryone):

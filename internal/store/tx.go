@@ -76,6 +76,13 @@ func isDatabaseFault(err error) bool {
 	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "58") || refused.Code == "25006")
 }
 
+// IsBadText reports whether an error says that a text cannot be one of PostgreSQL's: it has a
+// NUL, or is no UTF-8 (class 22 of its Appendix A). SQLite takes any.
+func IsBadText(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "22021" || refused.Code == "22P05")
+}
+
 // IsOutOfSpace reports whether an error says that a disk is full, or that its
 // owner's quota is used up.
 func IsOutOfSpace(err error) bool {
