@@ -67,7 +67,6 @@ type View struct {
 	words     *wording.Printer
 	people    map[identity.PersonID]identity.Person
 	sees      map[identity.PersonID]visibility
-	related   []identity.PersonID // what relations returned
 	stages    map[identity.Stage]reason.Reason
 	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
 	decisions map[int64]store.Decision

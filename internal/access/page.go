@@ -8,7 +8,6 @@ import (
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
-	"github.com/behov/behov/internal/store"
 )
 
 // Page is a part of a list: at most Limit items after After, which is the key of the last
@@ -60,8 +59,8 @@ func (v *View) PeoplePage(state identity.State, search string, page Page) (peopl
 	return people, string(after), nil
 }
 
-// candidates returns people after an ID, among whom are all whom the viewer may see, and
-// whether there are no more.
+// candidates returns people after an ID, and whether there are no more: of a viewer who does
+// not see everyone the list has themselves and their staff.
 func (v *View) candidates(search string, after identity.PersonID, most int) (people []identity.Person, last bool, err error) {
 	if search == "" && v.everyone {
 		people, err = v.DB.PeopleAfter(v.ctx, after, most)
@@ -84,22 +83,13 @@ func (v *View) candidates(search string, after identity.PersonID, most int) (peo
 		last = len(ids)-i <= most
 		ids = ids[i:min(len(ids), i+most)]
 	}
-	if search != "" && !v.everyone {
-		// Whether the viewer owns what they have is not in their employments.
-		if _, err := v.relations(); err != nil {
-			return nil, false, err
-		}
-	}
 	people, err = v.DB.PeopleByID(v.ctx, ids)
 	return people, last, err
 }
 
-// relations returns, sorted, all whom the viewer may have something to do with: themselves,
-// their staff, who has something in a system of theirs, and about whom a review asks them.
+// relations returns, sorted, the viewer and their staff. Who has something in a system of the
+// viewer's is not among them: that may be everyone, and WhoHadPage lists them a page at a time.
 func (v *View) relations() ([]identity.PersonID, error) {
-	if v.related != nil {
-		return v.related, nil
-	}
 	ids := append([]identity.PersonID{v.viewer.Subject.Person}, v.linked...)
 	var keys []string
 	for _, name := range v.known.Member {
@@ -112,25 +102,8 @@ func (v *View) relations() ([]identity.PersonID, error) {
 		return nil, err
 	}
 	ids = append(ids, staff...)
-	for _, e := range v.Config.Rules.Catalogue.Entitlements {
-		s, _ := v.Config.Rules.Catalogue.System(e.System)
-		if !isOwner(s, v.known.Member) {
-			continue
-		}
-		intervals, err := v.DB.Intervals(v.ctx, store.IntervalQuery{Entitlement: string(e.ID), Open: true})
-		if err != nil {
-			return nil, err
-		}
-		holders := make([]identity.PersonID, len(intervals))
-		for i, x := range intervals {
-			holders[i] = x.Person
-		}
-		v.markOwned(s.ID, holders...)
-		ids = append(ids, holders...)
-	}
 	slices.Sort(ids)
-	v.related = slices.Compact(ids)
-	return v.related, nil
+	return slices.Compact(ids), nil
 }
 
 // states returns the people of a batch whom the viewer may see, with their states today.
