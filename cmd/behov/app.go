@@ -80,6 +80,12 @@ func nameArguments(cmd *cobra.Command) {
 // nothing and went well.
 func knownCommand(root *cobra.Command, args []string) error {
 	group, rest, err := root.Find(args)
+	if group == root && err != nil {
+		var name string // the first argument that is no flag
+		if _, scanned := fmt.Sscanf(err.Error(), "unknown command %q", &name); scanned == nil && name != "help" && like(name, "help") {
+			return fmt.Errorf("%w; did you mean help?", err) // cobra suggests every other command
+		}
+	}
 	if err != nil || group == root || group.Runnable() || group.ParseFlags(rest) != nil || len(group.Flags().Args()) == 0 {
 		return nil //nolint:nilerr // cobra says it
 	}
@@ -89,6 +95,13 @@ func knownCommand(root *cobra.Command, args []string) error {
 		maybe = "; did you mean " + strings.Join(like, " or ") + "?"
 	}
 	return fmt.Errorf("unknown command %q for %q%s", name, group.CommandPath(), maybe)
+}
+
+// like reports whether a word may be a misspelt one.
+func like(word, right string) bool {
+	commands := cobra.Command{SuggestionsMinimumDistance: 2}
+	commands.AddCommand(&cobra.Command{Use: right, Run: func(*cobra.Command, []string) {}})
+	return len(commands.SuggestionsFor(word)) > 0
 }
 
 func (a *app) printf(format string, args ...any) {

@@ -135,6 +135,10 @@ func (a *app) printAccess(d *backend, had []access.Access, none string) error {
 		if x.NotSeenSince != nil {
 			until = "unknown, not seen since " + x.NotSeenSince.In(d.zone).Format(layout)
 		}
+		if !x.Suspended.IsZero() {
+			until += ", SUSPENDED"
+			why += "; " + x.Suspended.Text
+		}
 		if x.Until != nil {
 			until = x.Until.In(d.zone).Format(layout)
 			why += "; ended: " + x.Ended.Text

@@ -93,8 +93,8 @@ func TestAnImportWithAFutureDateStopsNoLaterOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, more := range map[string]string{"personal-2062-12-01.csv": "", "personal.csv": "\n"} {
-		if err := os.WriteFile(h.file(name), append(text, more...), 0o600); err != nil {
+	for _, file := range [][2]string{{"personal-2062-12-01.csv", ""}, {"personal.csv", "\n"}} { // in the order in which they are made
+		if err := os.WriteFile(h.file(file[0]), append(text, file[1]...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestReviews(t *testing.T) {
 	h.fails("is no review item", "review", "decide", "first", "keep", "--reason", "r", "--by", "1006")
 	h.fails(`there is no review item "1-99"`, "review", "decide", "1-99", "keep", "--reason", "r", "--by", "1006")
 	t.Setenv("BEHOV_BY", "1006")
-	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: revoke library:desk", "It goes at the next apply.")
+	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: library:desk: access revoked (item ", "It goes at the next apply.")
 	if out := h.ok("review", "list"); strings.Contains(out, "Sven Öberg") {
 		t.Errorf("what is decided is listed: %s", out)
 	}
@@ -307,6 +307,9 @@ func TestHoldDecisionsSayWhatWasDecidedOn(t *testing.T) {
 	h.run("hr", "import", h.file("hr.csv"))
 	digest = strings.Fields(h.says([]string{"hold", "list"}, "hr-import of hr"))[0]
 	h.says([]string{"hold", "reject", digest, "--reason", "half", "--by", "1008"}, "Rejected: hold "+digest+": the import of hr stays out.")
+	if _, again, _ := h.run("hr", "import", h.file("hr.csv")); !strings.Contains(again, "this import was rejected by ") || !strings.Contains(again, "(1008) (decision 2): half\n") {
+		t.Errorf("a rejected file once more: %s", again)
+	}
 	out = h.says([]string{"hold", "release", digest, "--reason", "whole", "--by", "1008"}, "Released: hold "+digest+": the import of hr goes in at the next import of the same file.")
 	if strings.Contains(out, "apply") || strings.Contains(out, "step") {
 		t.Errorf("an import: %s", out)

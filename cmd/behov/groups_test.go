@@ -16,9 +16,11 @@ func TestNoCommandIsUnknownAndGoesWell(t *testing.T) {
 			t.Errorf("behov %s: %v, and says %q", args, err, out.String())
 		}
 	}
-	err := run(context.Background(), []string{"hold", "relase"}, strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
-	if err == nil || !strings.Contains(err.Error(), "did you mean release?") {
-		t.Errorf("nothing is suggested: %v", err)
+	for misspelt, like := range map[string]string{"hold relase": "release", "hlep": "help", "-c somewhere hepl": "help", "plann": "plan"} {
+		err := run(context.Background(), strings.Fields(misspelt), strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+		if err == nil || !strings.Contains(strings.ToLower(err.Error()), "did you mean ") || !strings.HasSuffix(strings.TrimRight(err.Error(), "?\n"), like) {
+			t.Errorf("%s: %v", misspelt, err)
+		}
 	}
 	var out bytes.Buffer
 	if err := run(context.Background(), []string{"hold"}, strings.NewReader(""), &out, &out); err != nil || !strings.Contains(out.String(), "Available Commands") {

@@ -47,7 +47,12 @@ func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) 
 	}
 	if h := r.EndingsHeld; h != nil {
 		defer func() {
-			if !a.json {
+			switch rejected := said.EndingsHeld.Decision; {
+			case a.json:
+			case rejected != nil:
+				a.printf("Endings held, and rejected by %s (decision %d): what they concern stays as it is.\n", v.Actor(rejected.Maker.Actor), rejected.Seq)
+				a.printReasons(*said.EndingsHeld)
+			default:
 				a.printf("Endings held:\n")
 				a.printReasons(*said.EndingsHeld)
 				a.printf("If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", h.Digest)
@@ -66,7 +71,9 @@ func (a *app) printImport(v *access.View, file string, r *hr.Report, show bool) 
 		}()
 	}
 	if r.Held != nil {
-		if !a.json {
+		if rejected := said.Held.Decision; rejected != nil && !a.json {
+			a.printf("Held: %s.\nNothing of %s was imported: this import was rejected by %s (decision %d): %s\nIf the file is right all the same:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", said.Held.Why.Text, file, v.Actor(rejected.Maker.Actor), rejected.Seq, rejected.Reason, said.Held.Digest)
+		} else if !a.json {
 			a.printf("Held: %s.\nNothing of %s was imported, and no access changes. If the file is right:\n  behov hold release %s --reason \"…\" --by YOU\nand import it again.\n", said.Held.Why.Text, file, said.Held.Digest)
 		}
 		return exit(exitHeld)

@@ -11,6 +11,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -475,8 +476,28 @@ the language of BEHOV_LANG.
 			if f.optional {
 				optional = ", optional"
 			}
-			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", f.name, name(f.of), optional, strings.ReplaceAll(comments.of(t, f.in).fields[f.goName], "|", "\\|"))
+			text := comments.of(t, f.in).fields[f.goName]
+			if values := comments.of(t, elementOf(f.of)).values; len(values) > 0 {
+				text = strings.TrimPrefix(text+"; one of "+strings.Join(values, ", "), "; ")
+			}
+			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", f.name, name(f.of), optional, strings.ReplaceAll(text, "|", "\\|"))
 		}
+	}
+	b.WriteString(`
+## Codes of reasons
+
+A later version can have more. The parameters that are empty are left out.
+
+| code | parameters |
+|---|---|
+`)
+	all := reason.All()
+	for _, code := range slices.Sorted(maps.Keys(all)) {
+		var parameters []string
+		for _, f := range jsonFields(reflect.TypeOf(all[code])) {
+			parameters = append(parameters, f.name)
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", code, strings.Join(parameters, ", "))
 	}
 	b.WriteString(`
 ## What can go wrong
@@ -511,6 +532,7 @@ func displayType(of reflect.Type) string {
 type typeComment struct {
 	text   string
 	fields map[string]string
+	values []string // of a type of text, in the order of the code
 }
 
 type typeComments struct {
@@ -545,6 +567,32 @@ func withoutName(text, name string) string {
 	return strings.ToUpper(rest[:1]) + rest[1:]
 }
 
+// elementOf returns the type of the values in a field.
+func elementOf(of reflect.Type) reflect.Type {
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+		of = of.Elem()
+	}
+	return of
+}
+
+// addValues adds the constants of named types of text.
+func addValues(to map[string]typeComment, g *ast.GenDecl) {
+	for _, s := range g.Specs {
+		spec := s.(*ast.ValueSpec)
+		of, named := spec.Type.(*ast.Ident)
+		if !named || len(spec.Values) != 1 || of.Name == "string" {
+			continue
+		}
+		text, ok := spec.Values[0].(*ast.BasicLit)
+		if !ok || text.Kind != token.STRING || text.Value == `""` {
+			continue
+		}
+		c := to[of.Name]
+		c.values = append(c.values, strings.Trim(text.Value, `"`))
+		to[of.Name] = c
+	}
+}
+
 func readComments(t *testing.T, dir string) map[string]typeComment {
 	t.Helper()
 	all := map[string]typeComment{}
@@ -563,6 +611,9 @@ func readComments(t *testing.T, dir string) map[string]typeComment {
 		}
 		for _, d := range f.Decls {
 			g, ok := d.(*ast.GenDecl)
+			if ok && g.Tok == token.CONST {
+				addValues(all, g)
+			}
 			if !ok || g.Tok != token.TYPE {
 				continue
 			}

@@ -73,7 +73,7 @@ func (a *app) pause(ctx context.Context, d *backend, args []string, verdict stor
 	if string(decided.Subject) == store.EveryTarget {
 		what = "every target"
 	}
-	a.printf("Decided: %s %s (decision %d).\n", decided.Verdict, what, decided.Seq)
+	a.printf("Decided: %s: %s (decision %d).\n", what, decided.Decided.Text, decided.Seq)
 	if !already && verdict != store.Resume {
 		a.printPauses(d, []access.Decision{decided})
 	}

@@ -74,6 +74,6 @@ func (a *app) decided(d *backend, decided access.Decision, err error) error {
 	if a.json {
 		return a.printJSON(decided)
 	}
-	a.printf("Decided: %s %s (decision %d, about %s); behov plan shows what follows.\n", decided.Kind, decided.Verdict, decided.Seq, d.about(decided))
+	a.printf("Decided: %s: %s (decision %d); behov plan shows what follows.\n", d.about(decided), decided.Decided.Text, decided.Seq)
 	return nil
 }

@@ -41,7 +41,7 @@ func TestWholePathOnPostgreSQL(t *testing.T) {
 	behov("library:desk: has", "explain", "1004")
 	behov("Sven Öberg (1004)", "audit", "who-had", "school:register")
 	behov("Review 1 of library started", "review", "start", "--system", "library", "--by", "1006")
-	behov("Decided: revoke", "review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
+	behov("access revoked", "review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
 	behov("1 entitlement taken away", "apply", "--yes")
 	behov("Audit trail verified", "audit", "verify")
 	if _, err := os.Stat(filepath.Join(dir, "behov.db")); err == nil {

@@ -32,7 +32,7 @@ person of the record, with a new ID; what was erased stays erased.`,
 			if a.json {
 				return a.printJSON(decided)
 			}
-			a.printf("Decided: %s (decision %d). The next import of %s makes a new person of the record.\n", decided.Verdict, decided.Seq, source)
+			a.printf("Decided: the %s (decision %d). The next import of %s makes a new person of the record.\n", decided.Decided.Text, decided.Seq, source)
 			return nil
 		}),
 	}

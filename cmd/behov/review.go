@@ -104,7 +104,7 @@ names (behov rights); no one decides on their own access.`,
 			if a.json {
 				return a.printJSON(decided)
 			}
-			a.printf("Decided: %s %s on item %s.", decided.Verdict, decided.Entitlement, args[0])
+			a.printf("Decided: %s: %s (item %s).", decided.Entitlement, decided.Decided.Text, args[0])
 			if decided.Verdict == store.Revoke {
 				a.printf(" It goes at the next apply.")
 			}

@@ -64,7 +64,11 @@ func (a *app) printDecidedSteps(verdict store.Verdict, decided api.StepDecisions
 	if a.json {
 		return a.printJSON(itemsOf(decided.Items))
 	}
-	a.printf("Decided: %s, %s.\n", verdict, count(len(decided.Items), "step", "steps"))
+	what := "given up"
+	if verdict == store.Retry {
+		what = "to be tried again"
+	}
+	a.printf("Decided: %s %s.\n", count(len(decided.Items), "step", "steps"), what)
 	if left := decided.LeftToOthers; left > 0 {
 		a.printf("%s about the person who decides: another person decides on that.\n", count(left, "step is", "steps are"))
 	}

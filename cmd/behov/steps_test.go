@@ -54,13 +54,13 @@ func TestSteps(t *testing.T) {
 	}
 	h.fails("a decision needs a reason", "steps", "give-up", "aa")
 	h.fails("no one decides about themselves", "steps", "give-up", "aa", "--reason", "r", "--by", "1004")
-	h.says([]string{"steps", "give-up", "aa", "--reason", "the desk is closed", "--by", "1006"}, "Decided: give-up, 1 step.")
+	h.says([]string{"steps", "give-up", "aa", "--reason", "the desk is closed", "--by", "1006"}, "Decided: 1 step given up.")
 	if out := h.ok("steps"); strings.Contains(out, "aa11") {
 		t.Errorf("what was given up is listed: %s", out)
 	}
 	h.says([]string{"steps", "--all"}, "given up")
-	h.says([]string{"steps", "retry", "--target", "directory"}, "Decided: retry, 1 step.")
-	h.says([]string{"steps", "retry", "aa11"}, "Decided: retry, 1 step.")
+	h.says([]string{"steps", "retry", "--target", "directory"}, "Decided: 1 step to be tried again.")
+	h.says([]string{"steps", "retry", "aa11"}, "Decided: 1 step to be tried again.")
 	var shown list[access.FailingStep]
 	if err := json.Unmarshal([]byte(h.ok("steps", "--json")), &shown); err != nil || len(shown.Items) != 2 || shown.Items[0].State != "trying" || shown.Items[0].Tries != 0 {
 		t.Errorf("%+v %v", shown, err)
@@ -147,12 +147,12 @@ func TestPause(t *testing.T) {
 		return out
 	}
 	loud("*** PAUSED: EVERY target", "pause", "--reason", "the rules are wrong")
-	h.says([]string{"pause", "--reason", "the rules are wrong"}, "Decided: pause every target")
-	if out := loud("the rules are wrong. To go on: behov resume --reason \"…\" ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
+	h.says([]string{"pause", "--reason", "the rules are wrong"}, "Decided: every target: paused")
+	if out := loud("the rules are wrong. To go on: behov resume --reason \"…\" ***", "apply", "--yes"); !strings.Contains(out, "Nothing to do") || strings.Count(out, "the rules are wrong") != 1 || !strings.Contains(out, "WAITING in directory: paused by decision 1") {
 		t.Error(out)
 	}
 	loud("*** PAUSED", "people", "list")
-	h.says([]string{"resume", "--reason", "they are right"}, "Decided: resume every target")
+	h.says([]string{"resume", "--reason", "they are right"}, "Decided: every target: resumed")
 	loud("*** PAUSED: target directory, except for leavers", "pause", "directory", "--except-leavers", "--reason", "it moves")
 	h.ok("resume", "directory", "--reason", "it moved")
 	h.ok("apply", "--yes")

@@ -45,7 +45,7 @@ func TestEveryRecordNamesTheOperator(t *testing.T) {
 	if d := last[len(last)-1]; d.Action == audit.DecisionMade && !strings.HasPrefix(d.Authority, "administrator, claimed, rights ") {
 		t.Errorf("%+v", d)
 	}
-	h.says([]string{"audit", "log", "1004"}, "decision.made", "Sven Öberg (1004), suspend", "by Karin Lindqvist (1001) (administrator, claimed, rights ", ", run by "+string(want), "on suspension suspend: dismissed")
+	h.says([]string{"audit", "log", "1004"}, "decision.made", "Sven Öberg (1004), suspend", "by Karin Lindqvist (1001) (administrator, claimed, rights ", ", run by "+string(want), ": suspended: dismissed")
 	h.says([]string{"audit", "log", "--json"}, `"operator":"`+string(want)+`"`, `"opened":{"reason":"dismissed"}`)
 	h.ok("suspend", "1008", "--reason", "moved to Secretville", "--by", "1001")
 	for _, args := range [][]string{{"audit", "log"}, {"audit", "log", "--json"}, {"audit", "log", "1008"}} {

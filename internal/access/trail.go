@@ -24,6 +24,8 @@ type Access struct {
 	// NotSeenSince is since when no reading of the target shows it: whether it is still
 	// there is unknown.
 	NotSeenSince *time.Time `json:"not_seen_since,omitempty"`
+	// Suspended is, of what a person has now, the decision by which they may not use it.
+	Suspended Reason `json:"suspended,omitzero"`
 	// Reason is why it was given, or of what a person has now why they have it: after a
 	// move that may be a handover. Ended is why it ended.
 	Reason  Reason  `json:"reason"`
@@ -119,7 +121,11 @@ func (v *View) access(intervals []audit.Interval, now bool) ([]Access, error) {
 		return nil, err
 	}
 	var handed map[identity.PersonID]map[policy.EntitlementID]reason.Reason
+	var suspended map[identity.PersonID]reason.Reason
 	if now {
+		if suspended, err = reconcile.Suspended(v.ctx, v.DB, ids); err != nil {
+			return nil, err
+		}
 		if handed, err = v.handovers(ids); err != nil {
 			return nil, err
 		}
@@ -131,7 +137,7 @@ func (v *View) access(intervals []audit.Interval, now bool) ([]Access, error) {
 		}
 		why := handed[x.Person][policy.EntitlementID(x.Entitlement)].Or(x.Reason)
 		a := Access{Person: v.Ref(x.Person), Target: x.Target, Entitlement: x.Entitlement, Since: x.Since, Until: instant(x.Until), NotSeenSince: instant(x.UnseenSince),
-			Reason: v.Because(why), Records: []int64{x.SinceRecord}}
+			Suspended: v.Because(suspended[x.Person]), Reason: v.Because(why), Records: []int64{x.SinceRecord}}
 		if a.NotSeenSince != nil {
 			a.Records = append(a.Records, x.UnseenRecord)
 		}

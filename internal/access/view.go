@@ -264,6 +264,7 @@ type Decision struct {
 	Seq         int64              `json:"seq"`
 	Kind        store.DecisionKind `json:"kind"`
 	Verdict     store.Verdict      `json:"verdict"`
+	Decided     Reason             `json:"decided"`               // the kind and the verdict in words
 	Person      *Ref               `json:"person,omitempty"`      // of a decision about a person
 	Entitlement string             `json:"entitlement,omitempty"` // of a decision on a review item
 	Subject     store.Subject      `json:"subject,omitempty"`     // what else it is about
@@ -299,7 +300,7 @@ func (v *View) ActorOf(a identity.Actor) Actor {
 
 // Decision returns a decision as the viewer may see it.
 func (v *View) Decision(d store.Decision) Decision {
-	shown := Decision{Seq: d.Seq, Kind: d.Kind, Verdict: d.Verdict, Person: v.optional(d.Person), Entitlement: d.Entitlement, Subject: d.Subject,
+	shown := Decision{Seq: d.Seq, Kind: d.Kind, Verdict: d.Verdict, Decided: v.Because(reason.Of(reason.Decided{Of: string(d.Kind), Verdict: string(d.Verdict)})), Person: v.optional(d.Person), Entitlement: d.Entitlement, Subject: d.Subject,
 		Maker: v.ActorOf(d.Maker), Authority: d.Authority, Because: v.Because(d.Because), DecidedAt: d.DecidedUS}
 	if d.Person == "" || !v.Masked(d.Person) {
 		shown.Reason = d.Reason

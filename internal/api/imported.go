@@ -36,11 +36,11 @@ type Import struct {
 
 // ImportOf returns what an import did, with sentences.
 func ImportOf(v *access.View, r *hr.Report) Import {
-	held := func(h *store.Hold) *access.Hold {
+	held := func(h *store.HoldState) *access.Hold {
 		if h == nil {
 			return nil
 		}
-		shown := v.Hold(store.HoldState{Hold: *h})
+		shown := v.Hold(*h)
 		return &shown
 	}
 	x := Import{Source: r.Source, Name: r.Name, Rows: r.Rows, Problems: v.Problems(r.Problems), Counts: r.Counts, Events: r.Events,
@@ -50,7 +50,7 @@ func ImportOf(v *access.View, r *hr.Report) Import {
 		x.Refused = &v.Problems([]diagnostic.Problem{*r.Refused})[0]
 	}
 	for i := range r.StartsHeld {
-		x.StartsHeld = append(x.StartsHeld, *held(&r.StartsHeld[i]))
+		x.StartsHeld = append(x.StartsHeld, v.Hold(r.StartsHeld[i]))
 	}
 	return x
 }

@@ -41,7 +41,7 @@ func TestEmptyRowsAreIgnored(t *testing.T) {
 	}
 }
 
-func (f *fixture) decide(h *store.Hold, verdict store.Verdict) {
+func (f *fixture) decide(h *store.HoldState, verdict store.Verdict) {
 	f.t.Helper()
 	if err := f.db.Write(f.t.Context(), func(tx *store.Tx) error {
 		_, err := tx.Decide(f.t.Context(), store.Decision{Kind: store.HoldDecision, Verdict: verdict, Subject: store.HoldSubject(h.Digest), Maker: "person:x", Reason: "so it is"}, now)

@@ -125,14 +125,25 @@ func (r *run) holdEndings(ctx context.Context, tx *store.Tx) error {
 			return fmt.Errorf("hold %s: %w", digest, err)
 		}
 		why := reason.Join(why...)
-		r.report.EndingsHeld = &store.Hold{Digest: digest, Kind: store.HREndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)}
+		r.report.EndingsHeld = r.holdState(store.Hold{Digest: digest, Kind: store.HREndingsHold, Subject: r.Source.Name, Why: why, Body: string(body)})
 		r.record.Status = store.ImportEndingsHeld
-		if err := tx.RaiseHold(ctx, *r.report.EndingsHeld, nil, r.Actor, r.now); err != nil {
+		if err := tx.RaiseHold(ctx, r.report.EndingsHeld.Hold, nil, r.Actor, r.now); err != nil {
 			return err
 		}
 		tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: reason.Of(reason.ImportHeld{Import: r.record.ID, Because: why})})
 	}
 	return tx.EndHoldsExcept(ctx, store.HREndingsHold, r.Source.Name, digest)
+}
+
+// holdState returns a hold with the decision on it that stands.
+func (r *run) holdState(h store.Hold) *store.HoldState {
+	state := store.HoldState{Hold: h}
+	for _, known := range r.holds {
+		if known.Digest == h.Digest {
+			state.Decision = known.Decision
+		}
+	}
+	return &state
 }
 
 // examples returns the first three people, sorted, and how many more there are.
@@ -149,10 +160,10 @@ func examples(people []identity.PersonID) reason.People {
 func (im *Importer) holdsOf(ctx context.Context, source string, all []store.HoldState) (holds []store.HoldState, reviewed map[identity.PersonID]bool, err error) {
 	reviewed = map[identity.PersonID]bool{}
 	for _, h := range all {
-		if h.Kind != store.HRImportHold || h.Subject != source {
+		if h.Subject != source || h.Kind != store.HRImportHold && h.Kind != store.HREndingsHold {
 			continue
 		}
-		if holds = append(holds, h); h.Decision == nil || h.Decision.Verdict != store.Release {
+		if holds = append(holds, h); h.Kind != store.HRImportHold || h.Decision == nil || h.Decision.Verdict != store.Release {
 			continue
 		}
 		body, err := im.DB.HoldBody(ctx, h.Digest)
@@ -280,16 +291,16 @@ func (r *run) hold(ctx context.Context, tx *store.Tx, why reason.Reason) error {
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", r.digest, err)
 	}
-	r.report.Held = &store.Hold{Digest: r.digest, Kind: store.HRImportHold, Subject: r.Source.Name, Why: why, Body: string(body)}
+	r.report.Held = r.holdState(store.Hold{Digest: r.digest, Kind: store.HRImportHold, Subject: r.Source.Name, Why: why, Body: string(body)})
 	r.record.Status = store.ImportHeld
 	for _, h := range r.holds { // earlier holds are replaced
-		if h.Decision == nil && h.Digest != r.digest {
+		if h.Kind == store.HRImportHold && h.Decision == nil && h.Digest != r.digest {
 			if err := tx.SupersedeHold(ctx, h.Digest, r.now); err != nil {
 				return err
 			}
 		}
 	}
-	if err := tx.RaiseHold(ctx, *r.report.Held, nil, r.Actor, r.now); err != nil {
+	if err := tx.RaiseHold(ctx, r.report.Held.Hold, nil, r.Actor, r.now); err != nil {
 		return err
 	}
 	tx.Audit(audit.Record{At: r.now, Actor: r.Actor, Action: audit.HRHeld, Target: r.Source.Name, Reason: reason.Of(reason.ImportHeld{Import: r.record.ID, Because: why})})

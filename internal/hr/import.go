@@ -62,13 +62,14 @@ type Report struct {
 	// EndingsWait reports that rows could not be attributed, or that the export
 	// may be truncated, so that no employment was ended. EndingsHeld is set when
 	// one would have been.
-	EndingsWait bool        `json:"endings_wait,omitempty"`
-	EndingsHeld *store.Hold `json:"endings_held,omitempty"`
+	EndingsWait bool             `json:"endings_wait,omitempty"`
+	EndingsHeld *store.HoldState `json:"endings_held,omitempty"`
 	// StartsHeld holds, for a delta, the undecided holds of starts that move into
 	// the future.
-	StartsHeld []store.Hold `json:"starts_held,omitempty"`
-	// Held is set when the import as a whole is held.
-	Held *store.Hold `json:"held,omitempty"`
+	StartsHeld []store.HoldState `json:"starts_held,omitempty"`
+	// Held is set when the import as a whole is held. A decision with it, or with
+	// EndingsHeld, rejected it when the same was imported before.
+	Held *store.HoldState `json:"held,omitempty"`
 }
 
 // Importer imports HR sources into the database.

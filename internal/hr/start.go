@@ -168,7 +168,7 @@ func (r *run) holdStarts(ctx context.Context, tx *store.Tx) error {
 		if err := tx.RaiseHold(ctx, h, nil, r.Actor, r.now); err != nil {
 			return err
 		}
-		r.report.StartsHeld = append(r.report.StartsHeld, h)
+		r.report.StartsHeld = append(r.report.StartsHeld, store.HoldState{Hold: h})
 		r.record.Status = store.ImportEndingsHeld
 	}
 	return nil

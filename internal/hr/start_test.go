@@ -76,7 +76,7 @@ func TestStartMovedByADeltaIsHeld(t *testing.T) {
 	if r = f.change(header+"2,E3,Bo,Dahl,library,2,50,2022-01-01,,no\n", nil); len(f.holds()) != 1 || len(r.StartsHeld) != 0 {
 		t.Errorf("after another change: %+v", f.holds())
 	}
-	f.decide(&h[0].Hold, store.Release)
+	f.decide(&h[0], store.Release)
 	if r = f.change(strings.Replace(renewal, "2027-01-01", "2027-02-01", 1), nil); len(r.StartsHeld) != 1 || len(f.holds()) != 1 || f.holds()[0].Decision != nil {
 		t.Fatalf("another start went through: %+v", r)
 	}

@@ -242,7 +242,6 @@ type Paused struct {
 	kind
 	Decision int64          `json:"decision"`
 	Maker    identity.Actor `json:"maker"`
-	Why      string         `json:"why,omitempty"` // as the maker wrote it
 }
 
 // HoldRejected says that a decision rejected the hold.

@@ -140,6 +140,7 @@ var kindTable = []struct {
 	{"rules-used", RulesUsed{}},
 	{"config-used", ConfigUsed{}},
 	{"version-used", VersionUsed{}},
+	{"decided", Decided{}},
 	{"decision-made", DecisionMade{}},
 	{"by-decision", ByDecision{}},
 	{"hold-raised", HoldRaised{}},

@@ -92,6 +92,13 @@ type VersionUsed struct {
 	Digest  string `json:"digest"`
 }
 
+// Decided says what a decision decided.
+type Decided struct {
+	kind
+	Of      string `json:"of"` // the kind of decision
+	Verdict string `json:"verdict"`
+}
+
 // DecisionMade says that a decision was made.
 type DecisionMade struct {
 	kind

@@ -53,6 +53,22 @@ func factsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[id
 	return facts, nil
 }
 
+// Suspended returns the decisions that suspend people now, of those who are suspended.
+func Suspended(ctx context.Context, db decisionReader, people []identity.PersonID) (map[identity.PersonID]reason.Reason, error) {
+	decisions, err := db.NewestDecisionPerPerson(ctx, store.SuspensionDecision, store.Only(people...))
+	if err != nil {
+		return nil, err
+	}
+	suspended := map[identity.PersonID]reason.Reason{}
+	for _, d := range decisions {
+		var f policy.Facts
+		if applyDecision(&f, d); !f.Suspended.IsZero() {
+			suspended[d.Person] = f.Suspended
+		}
+	}
+	return suspended, nil
+}
+
 // applyDecision adds to the facts what a decision about a person as a whole says.
 func applyDecision(f *policy.Facts, d store.Decision) {
 	if d.Verdict == store.Lift {

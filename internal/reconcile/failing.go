@@ -70,7 +70,7 @@ func (e *Engine) readPause(ctx context.Context, t *plan.Target) error {
 		if d.Seq == 0 {
 			continue
 		}
-		t.Paused = reason.Of(reason.Paused{Decision: d.Seq, Maker: d.Maker, Why: d.Reason})
+		t.Paused = reason.Of(reason.Paused{Decision: d.Seq, Maker: d.Maker})
 		t.LeaversGo = t.LeaversGo && d.Verdict == store.PauseExceptLeavers
 	}
 	t.LeaversGo = t.LeaversGo && (everything || this)

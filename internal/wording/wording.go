@@ -129,6 +129,16 @@ func (p *Printer) Reason(r reason.Reason) string {
 // remembered is how many sentences a printer keeps.
 const remembered = 10_000
 
+// Term returns what a value is called, by its kind and itself, joined by points; empty for
+// one that has no name.
+func (p *Printer) Term(value string) string {
+	text, err := p.message("term."+value, nil, nil)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
 // Title returns the title of an alert; empty for a reason that is none.
 func (p *Printer) Title(r reason.Reason) string { return p.beside("title", r, p.shown) }
 
@@ -160,6 +170,12 @@ func (p *Printer) sentence(r reason.Reason) (string, error) {
 	if decision, made := parameters["decision"].(int64); made && p.reader.Decision != nil && parameters["maker"] != nil {
 		if wrote := p.reader.Decision(decision); wrote != "" {
 			parameters["maker"] = fmt.Sprint(parameters["maker"]) + ": " + wrote
+		}
+	}
+	if of, ok := parameters["of"].(string); ok && parameters["verdict"] != nil {
+		verdict := fmt.Sprint(parameters["verdict"])
+		if parameters["what"] = p.Term("decided." + of + "." + verdict); parameters["what"] == "" {
+			parameters["what"] = of + " " + verdict // of a later version
 		}
 	}
 	text, err := p.message(string(r.Code()), parameters, count)

@@ -3,6 +3,7 @@ package wording_test
 import (
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,7 @@ func sentences(t *testing.T, l wording.Language) (forms map[string]map[string]st
 		beside[section] = formsOf(t, of)
 		delete(all, section)
 	}
+	delete(all, "term") // see TestDecisionsHaveWords
 	return formsOf(t, all), beside
 }
 
@@ -76,6 +78,10 @@ func parametersOf(k reflect.Type) (names []string) {
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
+	}
+	if slices.Contains(names, "of") && slices.Contains(names, "verdict") {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "of" || name == "verdict" })
+		names = append(names, "what") // in words
 	}
 	return names
 }
@@ -262,6 +268,49 @@ func TestTheWordsOfADecision(t *testing.T) {
 		if got := p.Reason(reason.Of(reason.Revoked{Decision: seq, Maker: identity.PersonActor("p")})); got != want {
 			t.Error(got)
 		}
+	}
+}
+
+// TestDecisionsHaveWords: every kind and verdict that the store has stands in the sentences,
+// in both languages; one of a later version is shown as it is.
+func TestDecisionsHaveWords(t *testing.T) {
+	text, err := os.ReadFile("../store/decisions.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(`(?m)^\t\w+ +(DecisionKind|Verdict) *= "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1)
+	for _, l := range wording.Languages {
+		content, err := os.ReadFile(string(l) + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all struct {
+			Term struct{ Decided map[string]map[string]string }
+		}
+		if err := yaml.Unmarshal(content, &all); err != nil {
+			t.Fatal(err)
+		}
+		p, seen := printer(t, l, wording.Plain, nil), map[string]bool{}
+		for of, verdicts := range all.Term.Decided {
+			seen["DecisionKind "+of] = true
+			for verdict, words := range verdicts {
+				seen["Verdict "+verdict] = true
+				if got := p.Reason(reason.Of(reason.Decided{Of: of, Verdict: verdict})); got != words || words == "" {
+					t.Errorf("%s: %s %s: %q", l, of, verdict, got)
+				}
+			}
+		}
+		for _, d := range declared {
+			if !seen[d[1]+" "+d[2]] {
+				t.Errorf("%s: %s %s has no words", l, d[1], d[2])
+			}
+		}
+		if got := p.Reason(reason.Of(reason.Decided{Of: "weather", Verdict: "rain"})); got != "weather rain" {
+			t.Error(got)
+		}
+	}
+	if len(declared) < 30 {
+		t.Errorf("only %d kinds and verdicts are found in the code", len(declared))
 	}
 }
 
