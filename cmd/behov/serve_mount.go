@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/signin"
+	"github.com/behov/behov/internal/web"
 )
 
 // mounting puts together what behov serve answers over HTTP.
@@ -82,10 +82,11 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
 	root.Handle(api.AuthZENMetadata, answers)
-	root.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "behov\n\nSign in: "+signin.Path+"\nThe API: "+api.Path+"/docs\n")
-	})
+	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	if err != nil {
+		return err
+	}
+	root.Handle("/", pages)
 	mounts[api.Path] = server.Mount{Handler: answers, Body: -1}
 	mounts[api.AuthZENPath] = server.Mount{Handler: answers, Body: -1}
 	return nil

@@ -70,12 +70,13 @@ type View struct {
 	stages    map[identity.Stage]reason.Reason
 	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
 	decisions map[int64]store.Decision
+	answers   map[[3]bool]bool // see mayAnswer
 }
 
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, sees: map[identity.PersonID]visibility{},
-		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, stages: map[identity.Stage]reason.Reason{}}
+		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, stages: map[identity.Stage]reason.Reason{}}
 	reader := wording.Reader{Language: viewer.Language, Place: viewer.Place, Zone: a.Config.Zone, Person: v.Name, Decision: v.decisionText}
 	if reader.Language == "" {
 		reader.Language = wording.English

@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,9 @@ type Ref struct {
 	Keys        []Key  `json:"keys,omitempty"`
 	DisplayName string `json:"display_name,omitempty"` // "[protected identity]" when it is masked
 	Protected   bool   `json:"protected"`              // the identity is protected
+	// Opens: the viewer may ask about the person alone. Who owns a system sees who has it,
+	// and not what else they have.
+	Opens bool `json:"-"`
 }
 
 // Name returns "Given Family (key)", with the opaque ID where no key may be shown. The key
@@ -198,7 +202,8 @@ func (v *View) Ref(id identity.PersonID) Ref {
 	if p.ID == "" || sees == hidden {
 		return Ref{ID: id}
 	}
-	r := Ref{ID: id, DisplayName: displayName(p, sees), Protected: p.Protected}
+	r := Ref{ID: id, DisplayName: displayName(p, sees), Protected: p.Protected,
+		Opens: v.everyone || id == v.viewer.Subject.Person || slices.Contains(v.linked, id) || v.manages(p)}
 	for _, k := range p.Keys {
 		if shows(sees, k.SourceKey) {
 			r.Keys = append(r.Keys, Key{k.Source, k.Key})

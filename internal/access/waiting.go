@@ -88,6 +88,8 @@ type ReviewItem struct {
 	Person      Ref    `json:"person"`
 	Entitlement string `json:"entitlement"`
 	Why         Reason `json:"why"` // the reasons for the access when the review began
+	// Mine: the viewer may answer it.
+	Mine bool `json:"mine"`
 	// Reviewer is who is asked; left out for the owner of the system.
 	Reviewer *Actor    `json:"reviewer,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`
@@ -129,6 +131,12 @@ func (v *View) ReviewItems(all bool) ([]ReviewItem, error) {
 			continue
 		}
 		x := ReviewItem{Item: item.Ref(), Campaign: item.Campaign, Person: v.Ref(item.Person), Entitlement: item.Entitlement, Why: v.Because(item.Why)}
+		asked, _ := item.Reviewer.Person()
+		of, _ := v.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(item.Entitlement))
+		system, _ := v.Config.Rules.Catalogue.System(of.System)
+		if x.Mine, err = v.mayAnswer(asked, item.Person, system); err != nil {
+			return nil, err
+		}
 		if item.Reviewer != "" {
 			reviewer := v.ActorOf(item.Reviewer)
 			x.Reviewer = &reviewer

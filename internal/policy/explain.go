@@ -142,3 +142,20 @@ func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID
 	}
 	return nil
 }
+
+// Giving returns the rules that give or deny an entitlement, in the order of the policy,
+// with the role through which each does; empty when the rule names it.
+func (r *Rules) Giving(id EntitlementID) (rules []Rule, via []string) {
+	e, known := r.Catalogue.index(id)
+	if !known {
+		return nil, nil
+	}
+	for _, rule := range r.rules {
+		for _, reached := range rule.reach {
+			if reached.entitlement == e {
+				rules, via = append(rules, rule.Rule), append(via, reached.via)
+			}
+		}
+	}
+	return rules, via
+}

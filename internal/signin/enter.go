@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
 )
@@ -148,6 +150,9 @@ func fromHere(r *http.Request) bool {
 
 // Language returns the language that a client prefers.
 func Language(r *http.Request) wording.Language {
+	if c, err := r.Cookie(languageCookie); err == nil && slices.Contains(wording.Languages, wording.Language(c.Value)) {
+		return wording.Language(c.Value)
+	}
 	tags := make([]language.Tag, len(wording.Languages))
 	for i, l := range wording.Languages {
 		tags[i] = language.Make(string(l))
@@ -161,6 +166,16 @@ func Language(r *http.Request) wording.Language {
 		return wording.English
 	}
 	return wording.Languages[i]
+}
+
+// languageCookie keeps the language that a person chose in place of their browser's.
+const languageCookie = "behov-language"
+
+// SetLanguage keeps a language in this browser, when it is one in which behov speaks.
+func SetLanguage(w http.ResponseWriter, r *http.Request, l wording.Language) {
+	if slices.Contains(wording.Languages, l) {
+		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: server.IsSecure(r.Context()), SameSite: http.SameSiteLaxMode})
+	}
 }
 
 // refuse says in the person's language why they are not let in; the log has the cause.

@@ -26,7 +26,7 @@ import (
 	"github.com/behov/behov/internal/reason"
 )
 
-//go:embed en.yaml sv.yaml
+//go:embed en.yaml sv.yaml pages.en.yaml pages.sv.yaml
 var files embed.FS
 
 // Language is a language that sentences are written in.
@@ -49,6 +49,7 @@ const (
 	Plain Place = ""      // no hint
 	Shell Place = "shell" // the command to enter
 	Mail  Place = "mail"  // what to do, a sentence of its own: see Printer.Hint
+	Page  Place = "page"  // some sentences are others on a page: see Printer.Reason
 )
 
 // Reader is who sentences are for.
@@ -94,8 +95,10 @@ var load = sync.OnceValues(func() (*i18n.Bundle, error) {
 	bundle := i18n.NewBundle(language.English)
 	bundle.RegisterUnmarshalFunc("yaml", yaml.Unmarshal)
 	for _, l := range Languages {
-		if _, err := bundle.LoadMessageFileFS(files, string(l)+".yaml"); err != nil {
-			return nil, fmt.Errorf("sentences: %w", err)
+		for _, file := range []string{string(l) + ".yaml", "pages." + string(l) + ".yaml"} {
+			if _, err := bundle.LoadMessageFileFS(files, file); err != nil {
+				return nil, fmt.Errorf("sentences: %w", err)
+			}
 		}
 	}
 	return bundle, nil
@@ -103,6 +106,7 @@ var load = sync.OnceValues(func() (*i18n.Bundle, error) {
 
 // Reason returns the sentence of a reason, without a capital and a full stop; empty
 // without a reason. A reason that this version of behov cannot word is returned as JSON.
+// On a page a rule is told by what it says it is for, and not by its place in a file.
 func (p *Printer) Reason(r reason.Reason) string {
 	if r.IsZero() {
 		return ""
@@ -128,6 +132,16 @@ func (p *Printer) Reason(r reason.Reason) string {
 
 // remembered is how many sentences a printer keeps.
 const remembered = 10_000
+
+// Text returns a text of the pages with its parameters, count among them where there is one
+// form for one and another for many. One that is not there is returned as its ID.
+func (p *Printer) Text(id string, parameters map[string]any) string {
+	text, err := p.message("pages."+id, parameters, parameters["count"])
+	if err != nil {
+		return "[" + id + "]"
+	}
+	return text
+}
 
 // Term returns what a value is called, by its kind and itself, joined by points; empty for
 // one that has no name.
@@ -176,6 +190,11 @@ func (p *Printer) sentence(r reason.Reason) (string, error) {
 		verdict := fmt.Sprint(parameters["verdict"])
 		if parameters["what"] = p.Term("decided." + of + "." + verdict); parameters["what"] == "" {
 			parameters["what"] = of + " " + verdict // of a later version
+		}
+	}
+	if p.reader.Place == Page {
+		if text, err := p.message("page."+string(r.Code()), parameters, count); err == nil {
+			return text, nil
 		}
 	}
 	text, err := p.message(string(r.Code()), parameters, count)

@@ -1,0 +1,263 @@
+package web
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// listed is how many items a list has on one page.
+const listed = 50
+
+// peoplePage is a search.
+type peoplePage struct {
+	Search, State string
+	People        []access.PersonState
+	Next          string // the address of the next part
+	States        []identity.State
+}
+
+// personPage is one person, as they are on a day.
+type personPage struct {
+	access.PersonGrants
+	Mine    bool // the reader looks at themselves
+	Day     identity.Date
+	Today   bool
+	Has     []held // what they have, or get and lose next
+	Waits   []held
+	HadThen []access.Access // on another day
+	Drawing drawing
+	Spells  []access.Spell
+	Jobs    []access.Spell // on the day
+	Systems []access.System
+	May     map[string]bool
+}
+
+// held is a grant with what the audit trail knows of it.
+type held struct {
+	access.Grant
+	Since *access.Access
+}
+
+// whyPage is why a person has something, or why not.
+type whyPage struct {
+	access.Explanation
+	Entitlement policy.EntitlementID
+	Has         bool
+}
+
+// decidePage asks the reader for a decision and its reason.
+type decidePage struct {
+	Title, Text  string
+	Person       *access.Ref
+	Consequences []string
+	To           string // where the form goes
+	Button       string
+	Grave        bool // it takes something away
+	Back         string
+	Fields       map[string]string // that go with the form
+}
+
+func (s *site) people() {
+	s.page("/people", "people", func(v *visit) (any, error) {
+		p := peoplePage{Search: v.unsealed(), State: v.query("state"), States: []identity.State{identity.Working, identity.OnLeave, identity.PreHire, identity.Between, identity.Ended}}
+		if p.State != "" && !slices.Contains(p.States, identity.State(p.State)) {
+			p.State = ""
+		}
+		var next string
+		var err error
+		p.People, next, err = v.PeoplePage(identity.State(p.State), p.Search, access.Page{After: v.query("after"), Limit: listed})
+		if next != "" {
+			p.Next = "/people?" + url.Values{"s": {v.query("s")}, "state": {p.State}, "after": {next}}.Encode()
+		}
+		return p, err
+	})
+	s.form("/people", func(v *visit) (string, error) {
+		sealed, err := s.sealed(v.field("q"))
+		to := url.Values{"state": {v.field("state")}}
+		if v.field("q") != "" {
+			to.Set("s", sealed)
+		}
+		return "/people?" + to.Encode(), err
+	})
+	s.page("/mine", "person", func(v *visit) (any, error) { return v.person(string(v.caller.Subject.Person)) })
+	s.page("/people/{person}", "person", func(v *visit) (any, error) { return v.person(v.request.PathValue("person")) })
+	s.page("/people/{person}/why", "why", func(v *visit) (any, error) {
+		id := policy.EntitlementID(v.query("entitlement"))
+		x, err := v.Explain(v.request.PathValue("person"), id, s.Engine)
+		return whyPage{Explanation: x, Entitlement: id, Has: slices.Contains([]access.GrantState{access.Has, access.Keeps, access.LosesNext, access.Suspended, access.Unexplained, access.RevokeHeld, access.RevokeStuck}, x.Grant.State)}, err
+	})
+	for _, d := range personDecisions {
+		s.page("/people/{person}/"+d.path, "decide", func(v *visit) (any, error) {
+			p, err := v.Find(v.request.PathValue("person"))
+			if err != nil {
+				return nil, err
+			}
+			if err := v.needs(d.action, p); err != nil {
+				return nil, err
+			}
+			ref := v.Ref(p.ID)
+			who := v.Who(ref)
+			return decidePage{Title: v.T("decide."+d.path+".title", "who", who), Text: v.T("decide." + d.path + ".text"), Person: &ref, Button: v.T("decide." + d.path + ".button"),
+				To: "/people/" + string(p.ID) + "/" + d.path, Back: "/people/" + string(p.ID), Grave: d.grave}, nil
+		})
+		s.form("/people/{person}/"+d.path, func(v *visit) (string, error) {
+			p, err := v.Find(v.request.PathValue("person"))
+			if err != nil {
+				return "", err
+			}
+			made, err := d.decide(v.governance(), v, p, v.field("reason"))
+			return "/people/" + string(p.ID) + "?done=" + strconv.FormatInt(made.Seq, 10), err
+		})
+	}
+}
+
+// personDecisions are what can be decided about a person.
+var personDecisions = []struct {
+	path   string
+	action rights.Action
+	grave  bool
+	decide func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error)
+}{
+	{"suspend", rights.Suspend, true, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Suspend(v, p, false, v.caller.Subject, why)
+	}},
+	{"unsuspend", rights.LiftSuspension, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Suspend(v, p, true, v.caller.Subject, why)
+	}},
+	{"legal-hold", rights.HoldLegally, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.SetLegalHold(v, p, false, v.caller.Subject, why)
+	}},
+	{"end-legal-hold", rights.HoldLegally, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.SetLegalHold(v, p, true, v.caller.Subject, why)
+	}},
+	{"protect", rights.Protect, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Protect(v, p, false, v.caller.Subject, why)
+	}},
+	{"erase", rights.Erase, true, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		proposed, err := g.Erase(v, p, v.caller.Subject, why)
+		return proposed.Decision, err
+	}},
+}
+
+func (v *visit) governance() *governance.Governance {
+	return &governance.Governance{DB: v.site.DB, Config: v.site.Config, Now: v.site.Now, Targets: v.site.Engine}
+}
+
+// needs returns an error when the reader may not decide something about a person, or has to
+// sign in again first: it is asked before the reader writes why.
+func (v *visit) needs(action rights.Action, p identity.Person) error {
+	may, need, err := v.MayDecide(action, p)
+	switch {
+	case err != nil:
+		return err
+	case !may:
+		return v.site.Config.Rights.Refuse(action)
+	case need > 0:
+		return &rights.AssuranceError{Action: action, Requires: need}
+	}
+	return nil
+}
+
+// person returns a person as they are on the day that the address names.
+func (v *visit) person(ref string) (any, error) {
+	grants, err := v.Grants(ref, v.site.Engine)
+	if err != nil {
+		return nil, err
+	}
+	id := string(grants.Person.Person.ID)
+	p := personPage{PersonGrants: grants, Mine: grants.Person.Person.ID == v.caller.Subject.Person, Day: v.Today(), Systems: v.Systems(), May: map[string]bool{}}
+	if on := identity.Date(v.query("on")); isDate(on) && on <= p.Day {
+		p.Day = on
+	}
+	p.Today = p.Day == v.Today()
+	if p.Spells, err = v.Spells(id); err != nil {
+		return nil, err
+	}
+	had, _, err := v.AccessPage(grants.Person.Person.ID, &access.Period{}, access.Page{Limit: 500})
+	if err != nil {
+		return nil, err
+	}
+	p.Drawing = v.draw(p.Spells, had, v.Today(), p.Day)
+	for _, s := range p.Spells {
+		if s.From <= p.Day && (s.To == "" || s.To >= p.Day) {
+			p.Jobs = append(p.Jobs, s)
+		}
+	}
+	day := v.on(p.Day)
+	if !p.Today {
+		for _, a := range had {
+			if a.Since.Before(day.To) && (a.Until == nil || !a.Until.Before(day.From)) {
+				p.HadThen = append(p.HadThen, a)
+			}
+		}
+	}
+	p.sort(had)
+	about, err := v.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range personDecisions {
+		if p.May[d.path], _, err = v.MayDecide(d.action, about); err != nil {
+			return nil, err
+		}
+	}
+	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
+	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
+	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
+	p.May["protect"] = p.May["protect"] && !p.Person.Person.Protected
+	return p, nil
+}
+
+// sort puts each grant where the page has it.
+func (p *personPage) sort(had []access.Access) {
+	since := map[string]*access.Access{}
+	for i, a := range had {
+		if a.Until == nil {
+			since[a.Entitlement] = &had[i]
+		}
+	}
+	for _, g := range p.Grants {
+		h := held{Grant: g, Since: since[string(g.Entitlement)]}
+		switch g.State {
+		case access.HasNot:
+		case access.Waits, access.GetsNext, access.GrantHeld, access.GrantStuck:
+			p.Waits = append(p.Waits, h)
+		default:
+			p.Has = append(p.Has, h)
+		}
+	}
+	slices.SortStableFunc(p.Has, func(a, b held) int { return cmp.Compare(oddness(b), oddness(a)) })
+}
+
+// oddness orders what needs a look before the rest.
+func oddness(h held) int {
+	switch h.State {
+	case access.Unexplained:
+		return 3
+	case access.LosesNext, access.RevokeHeld, access.RevokeStuck:
+		return 2
+	case access.Keeps, access.Suspended:
+		return 1
+	}
+	return 0
+}
+
+// Comes reports whether an employment of the person begins, changes or ends.
+func (p personPage) Comes() bool {
+	return slices.ContainsFunc(p.Employments, func(e access.Employment) bool {
+		return e.End != "" && e.State != access.EmploymentEnded && e.State != access.EmploymentWithdrawn || e.State == access.EmploymentNotBegun || len(e.Later) > 0
+	})
+}
+
+// Account is the entitlement of an account.
+func (p personPage) Account() string { return audit.Account }

@@ -1,0 +1,161 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
+)
+
+// campaign is a review with the questions that the reader may see.
+type campaign struct {
+	ID       int64
+	System   string
+	Mine     int // questions that the reader may answer
+	Answered int // of these
+	Items    []question
+}
+
+// Left is how many of the reader's questions are not answered.
+func (c campaign) Left() int { return c.Mine - c.Answered }
+
+// Percent is how many of a hundred are.
+func (c campaign) Percent() int { return 100 * c.Answered / max(1, c.Mine) }
+
+// question is one item with what the reader should know to answer it.
+type question struct {
+	access.ReviewItem
+	Jobs  []access.Spell // today
+	Since *access.Access
+	Odd   bool // no rule gives it
+	State identity.State
+}
+
+// Answered reports whether it is.
+func (q question) Answered() bool { return q.Decision != nil }
+
+func (s *site) reviews() {
+	s.page("/reviews", "reviews", func(v *visit) (any, error) {
+		items, err := v.ReviewItems(true)
+		if err != nil {
+			return nil, err
+		}
+		return slices.DeleteFunc(v.campaigns(items), func(c campaign) bool { return c.Mine == 0 && !v.SeesEveryone() }), nil
+	})
+	s.page("/reviews/{campaign}", "review", func(v *visit) (any, error) {
+		id, err := strconv.ParseInt(v.request.PathValue("campaign"), 10, 64)
+		if err != nil {
+			return nil, &access.CursorError{}
+		}
+		items, err := v.ReviewItems(true)
+		if err != nil {
+			return nil, err
+		}
+		items = slices.DeleteFunc(items, func(i access.ReviewItem) bool { return i.Campaign != id || !i.Mine && !v.SeesEveryone() })
+		all := v.campaigns(items)
+		if len(all) == 0 {
+			return nil, &access.CursorError{}
+		}
+		return v.withEvidence(all[0])
+	})
+	for _, verdict := range verdicts {
+		s.form("/reviews/{campaign}/"+string(verdict)+"/{item}", func(v *visit) (string, error) {
+			_, err := v.governance().DecideItem(v, v.request.PathValue("item"), verdict, v.caller.Subject, v.T("review.reason-"+string(verdict)))
+			return "/reviews/" + v.request.PathValue("campaign") + "#next", err
+		})
+	}
+	s.form("/reviews/{campaign}", func(v *visit) (string, error) {
+		verdict := store.Verdict(v.field("verdict"))
+		why := cmp.Or(v.field("reason"), v.T("review.reason-"+string(verdict)))
+		items := v.request.PostForm["item"]
+		for _, item := range items {
+			if _, err := v.governance().DecideItem(v, item, verdict, v.caller.Subject, why); err != nil {
+				return "", err
+			}
+		}
+		to := "/reviews/" + v.request.PathValue("campaign")
+		if len(items) > 0 {
+			to += "#next"
+		}
+		return to, nil
+	})
+}
+
+// verdicts are the answers to a question, by their address.
+var verdicts = []store.Verdict{store.Keep, store.Revoke}
+
+// campaigns groups questions by their review, the newest first.
+func (v *visit) campaigns(items []access.ReviewItem) []campaign {
+	var all []campaign
+	for _, i := range items {
+		n := slices.IndexFunc(all, func(c campaign) bool { return c.ID == i.Campaign })
+		if n < 0 {
+			e, _ := v.site.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
+			all, n = append(all, campaign{ID: i.Campaign, System: e.System}), len(all)
+		}
+		c := &all[n]
+		if i.Mine {
+			c.Mine++
+			if i.Decision != nil {
+				c.Answered++
+			}
+		}
+		c.Items = append(c.Items, question{ReviewItem: i, Odd: i.Why.Code() == reason.CodeOf(reason.NoRule{}) || i.Why.IsZero()})
+	}
+	slices.SortStableFunc(all, func(a, b campaign) int { return cmp.Compare(b.ID, a.ID) })
+	return all
+}
+
+// withEvidence adds to each question what speaks for and against it; unanswered and odd ones
+// come first.
+func (v *visit) withEvidence(c campaign) (campaign, error) {
+	had := map[string]map[identity.PersonID]*access.Access{}
+	for i := range c.Items {
+		q := &c.Items[i]
+		if had[q.Entitlement] == nil {
+			now, err := v.WhoHad(q.Entitlement, nil)
+			if err != nil {
+				return c, err
+			}
+			had[q.Entitlement] = map[identity.PersonID]*access.Access{}
+			for n, a := range now {
+				had[q.Entitlement][a.Person.ID] = &now[n]
+			}
+		}
+		q.Since = had[q.Entitlement][q.Person.ID]
+		spells, err := v.Spells(string(q.Person.ID))
+		if err != nil {
+			return c, fmt.Errorf("question %s: %w", q.Item, err)
+		}
+		for _, s := range spells {
+			if today := v.Today(); s.From <= today && (s.To == "" || s.To >= today) {
+				q.Jobs = append(q.Jobs, s)
+			}
+		}
+	}
+	slices.SortStableFunc(c.Items, func(a, b question) int {
+		return cmp.Or(order(a.Answered(), b.Answered()), order(b.Odd, a.Odd))
+	})
+	return c, nil
+}
+
+// order puts what is not so before what is.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// IsAccount reports whether the question is about an account.
+func (q question) IsAccount() bool { return q.Entitlement == audit.Account }

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"slices"
+	"time"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+)
+
+// startPage is what waits for the reader, and what happened today.
+type startPage struct {
+	Questions int // of reviews, that the reader may answer
+	Holds     []access.Hold
+	Status    *access.Status // for those who may see everyone
+	Silent    []access.TargetStatus
+	Changes   []changed
+	More      bool // there are more changes than are listed
+}
+
+// changed is what changed for a person at about the same time.
+type changed struct {
+	Person      access.Ref
+	At          time.Time // the first
+	Began       bool
+	Entitlement string // the first
+	Others      int    // beside it
+}
+
+// changesRead is how many changes of the day the first page looks at, and changesListed how
+// many lines it makes of them.
+const (
+	changesRead   = 300
+	changesListed = 8
+)
+
+// Waits reports whether anything does.
+func (p startPage) Waits() bool {
+	return p.Questions > 0 || len(p.Holds) > 0 || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
+}
+
+// group puts together what one person got, or lost, within a minute; accounts are told of
+// only where nothing else is. The newest comes first.
+func group(changes []access.Change) []changed {
+	var all []changed
+	for _, c := range changes {
+		n := len(all) - 1
+		for n >= 0 && !(all[n].Person.ID == c.Access.Person.ID && all[n].Began == c.Began && c.At.Sub(all[n].At) < time.Minute) {
+			n--
+		}
+		switch {
+		case n < 0:
+			all = append(all, changed{c.Access.Person, c.At, c.Began, c.Access.Entitlement, 0})
+		case all[n].Entitlement == audit.Account:
+			all[n].Entitlement = c.Access.Entitlement
+		case c.Access.Entitlement != audit.Account:
+			all[n].Others++
+		}
+	}
+	slices.Reverse(all)
+	return all
+}
+
+func (s *site) start() {
+	s.page("/{$}", "start", func(v *visit) (any, error) {
+		var p startPage
+		items, err := v.ReviewItems(false)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			if i.Mine {
+				p.Questions++
+			}
+		}
+		if v.SeesEveryone() {
+			if p.Holds, _, err = v.Holds(false); err != nil {
+				return nil, err
+			}
+			status, err := v.Status()
+			if err != nil {
+				return nil, err
+			}
+			p.Status = &status
+		}
+		changes, next, err := v.ChangesPage(access.Period{From: v.midnight(v.Today())}, access.Page{Limit: changesRead})
+		p.Changes = group(changes)
+		p.More = next != "" || len(p.Changes) > changesListed
+		p.Changes = p.Changes[:min(len(p.Changes), changesListed)]
+		return p, err
+	})
+}
+
+// midnight returns the instant at which a day begins for the organisation.
+func (b *book) midnight(d identity.Date) time.Time {
+	t, err := time.ParseInLocation(time.DateOnly, string(d), b.config.Zone)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// on returns the day of the organisation as a period.
+func (b *book) on(d identity.Date) access.Period {
+	return access.Period{From: b.midnight(d), To: b.midnight(d.AddDays(1))}
+}
+
+// isDate reports whether a text is a civil date.
+func isDate(d identity.Date) bool {
+	_, err := identity.ParseDate(time.DateOnly, string(d))
+	return err == nil
+}
