@@ -76,6 +76,7 @@ servers() {
 	command -v ns-slapd >/dev/null 2>&1 || [ -x /usr/sbin/ns-slapd ] || missing="$missing 389-ds-base"
 	command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"
 	command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+	command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-noto-core"
 	command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 	[ -z "$missing" ] && return
 	sudo=""

@@ -1,0 +1,71 @@
+package web
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+)
+
+func catalogue() *policy.Catalogue {
+	c := &policy.Catalogue{Systems: []policy.System{{ID: "care", Name: "Journalsystemet"}, {ID: "finance", Name: "Ekonomi"}},
+		Entitlements: []policy.Entitlement{{ID: "care:record", Name: "Patientjournal", System: "care"}, {ID: "care:keys", Name: "Nyckelskåp", System: "care"}, {ID: "finance:ledger", Name: "Huvudbok", System: "finance"}}}
+	c.Sort()
+	return c
+}
+
+func TestQuestions(t *testing.T) {
+	const today = identity.Date("2026-11-30")
+	for text, want := range map[string]struct{ entitlements, systems, rest, from, to string }{
+		"vem hade patientjournalen 3 mars?":      {"care:record", "", "", "2026-03-03", "2026-03-03"},
+		"who had care:record on 3 March 2025":    {"care:record", "", "", "2025-03-03", "2025-03-03"},
+		"Vad hade Sven Engström i mars 2026":     {"", "", "sven engström", "2026-03-01", "2026-03-31"},
+		"what did Sven O'Brien have":             {"", "", "sven o'brien", "", ""},
+		"vilka har ekonomi idag":                 {"", "finance", "", "2026-11-30", "2026-11-30"},
+		"vilka hade huvudboken igår":             {"finance:ledger", "", "", "2026-11-29", "2026-11-29"},
+		"nyckelskåp mellan 1 maj och 15 juni":    {"care:keys", "", "", "2026-05-01", "2026-06-15"},
+		"finance from 2026-01-01 to 2026-03-31":  {"", "finance", "", "2026-01-01", "2026-03-31"},
+		"hade Anna huvudboken den 24 december":   {"finance:ledger", "", "anna", "2025-12-24", "2025-12-24"},
+		"Anna 29 februari":                       {"", "", "anna", "2024-02-29", "2024-02-29"},
+		"Anna 31/10 2026":                        {"", "", "anna", "2026-10-31", "2026-10-31"},
+		"ekonomi i oktober":                      {"", "finance", "", "2026-10-01", "2026-10-31"},
+		"ekonomi 2025":                           {"", "finance", "", "2025-01-01", "2025-12-31"},
+		"ekonomi senaste veckan":                 {"", "finance", "", "2026-11-23", "2026-11-30"},
+		"ekonomi 31 februari":                    {"", "finance", "", "", ""},
+		"":                                       {},
+		"Maja Augustsson":                        {"", "", "maja augustsson", "", ""},
+		"Who had the Journalsystemet at 2026-03": {"", "care", "", "2026-03-01", "2026-03-31"},
+	} {
+		q := parseQuestion(text, today, catalogue())
+		var entitlements []string
+		for _, e := range q.Entitlements {
+			entitlements = append(entitlements, string(e))
+		}
+		if strings.Join(entitlements, " ") != want.entitlements || strings.Join(q.Systems, " ") != want.systems || q.Rest != want.rest || string(q.From) != want.from || string(q.To) != want.to {
+			t.Errorf("%q: %+v, want %+v", text, q, want)
+		}
+	}
+}
+
+// FuzzQuestion: whatever is asked, the time is one that exists, and begins before it ends.
+func FuzzQuestion(f *testing.F) {
+	for _, text := range []string{"vem hade journalen 3 mars", "who had care:record between 1 May and 2 June 2020", "99/99 0000-00-00 31 feb", "i dag i går 2026-11 \xff\x00"} {
+		f.Add(text)
+	}
+	c := catalogue()
+	f.Fuzz(func(t *testing.T, text string) {
+		q := parseQuestion(text, "2026-11-30", c)
+		if (q.From == "") != (q.To == "") || q.From != "" && (!isDate(q.From) || !isDate(q.To) || q.To < q.From) {
+			t.Errorf("%q: from %q to %q", text, q.From, q.To)
+		}
+	})
+}
+
+func TestCellsAreText(t *testing.T) {
+	for cell, want := range map[string]string{"=1+1": "'=1+1", "+46": "'+46", "-": "'-", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "Anna": "Anna", "": "", "a=b": "a=b"} {
+		if got := asText(cell); got != want {
+			t.Errorf("%q: %q", cell, got)
+		}
+	}
+}
