@@ -151,6 +151,19 @@ func (b *Browser) Go(path string) (requests []string, bytes int64) {
 	return b.asked, b.bytes
 }
 
+// Await waits until an expression holds on the page, over any number of pages.
+func (b *Browser) Await(expression string) {
+	b.t.Helper()
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		var holds bool
+		if holds, err = chromedp.Run(b.Ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && Boolean("+expression+")")); err == nil && holds {
+			return
+		}
+	}
+	b.t.Fatalf("%s never held: %v; the page has %q", expression, err, Do(b, "text", chromedp.Text("body")))
+}
+
 // Faults returns, and forgets, what pages did that they must not.
 func (b *Browser) Faults() []string {
 	b.mu.Lock()
