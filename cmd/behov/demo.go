@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/demo"
+	"github.com/behov/behov/internal/signin"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -22,7 +26,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Play behov's main job on a made-up municipality of 300 people, against a
 directory (LDAP) and a service (SCIM) that run inside this command and are
 spoken to over real sockets. Each step is checked in those targets. Afterwards
-they stay up, and so does the data, to be played with; Ctrl-C ends it.`,
+they stay up, and so does the data, to be played with; pages are served on this
+machine, with a link for each kind of reader; Ctrl-C ends it.`,
 		Example: "  behov demo\n  behov demo --once     # exit after the story, non-zero if a step did not come true",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,9 +66,49 @@ func (a *app) demo(ctx context.Context, dir string, once bool) (err error) {
 		return err
 	}
 	a.printTry(dir, servers.At, story.Mover())
-	<-ctx.Done()
+	a.dir = dir
+	err = errors.Join(err, a.tour(ctx, &story))
 	a.printf("\nThe demo's targets are gone; the data is still in %s.\n", dir)
 	return err
+}
+
+// tour serves the demo's pages until ctx ends, with a link for each kind of reader.
+func (a *app) tour(ctx context.Context, story *demo.Story) error {
+	i, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer i.db.Close() //nolint:errcheck // it is asked nothing more
+	guides, err := story.Guides(ctx, i.db)
+	if err != nil {
+		return err
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	s := serving{every: time.Minute, apply: true, listen: address}
+	a.printf("\nOr open a page, on this machine, as one of them; what you decide is in the targets a second later:\n")
+	for _, g := range guides {
+		link := signin.NewDemoLink(g.Person)
+		s.links = append(s.links, link)
+		a.printf("  %s, %s: %s\n    %s\n", g.Name, g.Role, g.Task, link.Address("http://"+address))
+	}
+	quiet := *a
+	quiet.stderr = io.Discard // one line for each request
+	return quiet.serve(ctx, i, s)
+}
+
+// freeAddress returns a loopback address on which no one listens.
+func freeAddress(ctx context.Context) (string, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:8080")
+	if err != nil {
+		if l, err = c.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return "", fmt.Errorf("demo: %w", err)
+		}
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // printTry says what to do while the targets are up.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/behov/behov/internal/signin"
 )
 
 // serving is how behov serve runs.
@@ -15,8 +17,9 @@ type serving struct {
 	listen    string // empty for nowhere
 	metrics   string // empty for nowhere
 	cert, key string
-	local     string // whom a link lets in; empty for nobody
-	insecure  bool   // beyond loopback without TLS or a way to sign in
+	local     string // whom a link lets in; empty for no one
+	links     []*signin.Link
+	insecure  bool // beyond loopback without TLS or a way to sign in
 }
 
 func (a *app) serveCommand() *cobra.Command {

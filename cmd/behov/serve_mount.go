@@ -8,13 +8,11 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
-	"sync"
 
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
-	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/outbound"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/scimserver"
@@ -31,9 +29,7 @@ type mounting struct {
 	service *service.Service
 	serving serving
 	log     *slog.Logger
-	// local is whom a link on the terminal lets in; printed is when it was printed.
-	local   identity.PersonID
-	printed sync.Once
+	links   []*signin.Link // printed on the terminal
 }
 
 // handler returns what is answered with a configuration.
@@ -72,11 +68,7 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 		token, _, err := g.CreateOwnToken(ctx, governance.OwnToken{Name: strings.TrimSuffix("behov login on "+t.Machine, " on "), Scopes: []string{"*:read", "*:write"}, Expires: t.Expires, SignedIn: t.SignedIn, Login: true}, t.Subject)
 		return token, err
 	})
-	if m.local != "" && !c.SignIn.Configured() {
-		m.printed.Do(func() {
-			m.app.printf("To sign in, open this once, on this machine, within 15 minutes:\n  %s\n", door.LocalLink(m.local, "http://"+m.serving.listen))
-		})
-	}
+	door.Admit(m.links...)
 	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())

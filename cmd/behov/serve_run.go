@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
+	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/targets"
 )
 
@@ -52,12 +53,15 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	m := &mounting{app: a, i: i, service: service, serving: s, log: slog.New(handler)}
+	m.links = s.links
 	if s.local != "" {
 		p, err := i.db.FindPerson(ctx, s.local, i.config.First)
 		if err != nil {
 			return fmt.Errorf("--local-sign-in: %w", err)
 		}
-		m.local = p.ID
+		link := signin.NewLink(p.ID, a.now())
+		m.links = append(m.links, link)
+		a.printf("To sign in, open this once, on this machine, within 15 minutes:\n  %s\n", link.Address("http://"+s.listen))
 	}
 	service.Listen = m.handler
 	ctx, stop := context.WithCancel(ctx)

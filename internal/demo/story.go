@@ -517,3 +517,32 @@ func (s *Story) questions(ctx context.Context) error {
 
 // Mover returns the HR person_id of the story's mover, to ask about afterwards.
 func (s *Story) Mover() string { return s.mover["person_id"] }
+
+// Guide is someone of the municipality whose day it is to look at behov.
+type Guide struct {
+	Person identity.PersonID
+	Name   string
+	Role   string // what they are
+	Task   string // what to try as them
+}
+
+// Guides returns one person for each kind of reader, by the database of a story that was
+// played.
+func (s *Story) Guides(ctx context.Context, db *store.DB) ([]Guide, error) {
+	var all []Guide
+	for _, g := range []struct{ job, role, task string }{
+		{"4400", "head librarian, who owns the system Library", "review who has what in it, under Reviews"},
+		{"1830", "board secretary, who audits", "ask \"who had the pupil register\" with a date, under Who had?"},
+		{"1620", "personnel partner", "find a person, see why they have what they have, and close everything at once"},
+		{"1720", "systems engineer, who runs behov", "see what is held and what follows from it, under Changes"},
+		{"2120", "teacher", "see their own access, and why they lack what others have"},
+	} {
+		row := s.m.first(g.job, 0)
+		p, err := db.FindPerson(ctx, row["person_id"], "hr")
+		if err != nil {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+		all = append(all, Guide{p.ID, name(row), g.role, g.task})
+	}
+	return all, nil
+}

@@ -72,7 +72,9 @@ func (d *deviceDoor) send(method, address string, form url.Values, cookies []*ht
 // browser returns the cookies of a person who came in by a link.
 func (d *deviceDoor) browser(key string) []*http.Cookie {
 	d.t.Helper()
-	link, err := url.Parse(d.door.LocalLink(d.Person(key).ID, "http://127.0.0.1"))
+	local := signin.NewLink(d.Person(key).ID, d.Time)
+	d.door.Admit(local)
+	link, err := url.Parse(local.Address("http://127.0.0.1"))
 	if err != nil {
 		d.t.Fatal(err)
 	}

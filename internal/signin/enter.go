@@ -101,38 +101,57 @@ func (s *SignIn) backChannel(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// local lets one person in by a link that was printed on the terminal.
-type local struct {
-	mu      sync.Mutex
-	person  identity.PersonID
-	code    string // empty when it was used
-	expires time.Time
+// Link lets a person in from this machine alone, while there is no identity provider: at the
+// first start once, and in the demo, whose people are made up, as often as it is opened. What
+// the person decides is a claim of whoever reads the terminal.
+type Link struct {
+	person identity.PersonID
+	code   string
+	again  bool
+	mu     sync.Mutex
+	until  time.Time // zero when it was used
 }
 
 const localLasts = 15 * time.Minute
 
-// LocalLink makes a link that lets a person in once, from this machine alone: for the demo
-// and the first start, when there is no identity provider yet. origin is where browsers
-// reach behov. What the person decides is a claim of whoever reads the terminal.
-func (s *SignIn) LocalLink(person identity.PersonID, origin string) string {
-	s.local = &local{person: person, code: rand.Text(), expires: s.now().Add(localLasts)}
-	return origin + localPath + "?code=" + url.QueryEscape(s.local.code)
+// NewLink returns a link that lets a person in once, within 15 minutes.
+func NewLink(person identity.PersonID, now time.Time) *Link {
+	return &Link{person: person, code: rand.Text(), until: now.Add(localLasts)}
+}
+
+// NewDemoLink returns a link that lets a made-up person in as long as behov runs.
+func NewDemoLink(person identity.PersonID) *Link {
+	return &Link{person: person, code: rand.Text(), again: true}
+}
+
+// Address returns what to open; origin is where browsers reach behov.
+func (l *Link) Address(origin string) string {
+	return origin + localPath + "?code=" + url.QueryEscape(l.code)
+}
+
+// Admit has links let people in, when people cannot sign in otherwise.
+func (s *SignIn) Admit(links ...*Link) {
+	if s.provider == nil {
+		s.links = links
+	}
 }
 
 func (s *SignIn) localLink(w http.ResponseWriter, r *http.Request) {
-	if s.local == nil || !fromHere(r) || !s.local.use(r.URL.Query().Get("code"), s.now()) {
-		s.refuse(w, r, http.StatusForbidden, reason.SignInLinkUsed{}, nil)
-		return
+	for _, l := range s.links {
+		if fromHere(r) && l.use(r.URL.Query().Get("code"), s.now()) {
+			s.enter(w, r, begun{Subject: rights.Subject{Person: l.person, How: rights.Claimed}, at: s.now()}, "/")
+			return
+		}
 	}
-	s.enter(w, r, begun{Subject: rights.Subject{Person: s.local.person, How: rights.Claimed}, at: s.now()}, "/")
+	s.refuse(w, r, http.StatusForbidden, reason.SignInLinkUsed{}, nil)
 }
 
-func (l *local) use(code string, now time.Time) bool {
+func (l *Link) use(code string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ok := l.code != "" && subtle.ConstantTimeCompare([]byte(code), []byte(l.code)) == 1 && now.Before(l.expires)
+	ok := subtle.ConstantTimeCompare([]byte(code), []byte(l.code)) == 1 && (l.again || now.Before(l.until))
 	if ok {
-		l.code = ""
+		l.until = time.Time{}
 	}
 	return ok
 }

@@ -45,7 +45,7 @@ type SignIn struct {
 	log      *slog.Logger
 	sessions *scs.SessionManager
 	provider *provider // nil when people cannot sign in
-	local    *local    // nil but for the demo and the first start
+	links    []*Link   // of the demo and the first start
 	// failures bounds failed sign-ins by client address; nil does not.
 	failures *server.Limiter
 	// begun bounds sign-ins that machines begin, by client address.

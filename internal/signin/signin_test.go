@@ -423,7 +423,9 @@ func TestLocalLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := door.LocalLink(o.Person("administrator").ID, "")
+	once, again := signin.NewLink(o.Person("administrator").ID, o.Time), signin.NewDemoLink(o.Person("auditor").ID)
+	door.Admit(once, again)
+	link := once.Address("")
 	try := func(address, from string, header ...string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, address, nil)
@@ -452,5 +454,26 @@ func TestLocalLink(t *testing.T) {
 	}
 	if w := try(link, "127.0.0.1:5"); w.Code != http.StatusForbidden {
 		t.Error("the link lets in twice")
+	}
+	for range 2 {
+		if w := try(again.Address(""), "127.0.0.1:5"); w.Code != http.StatusSeeOther {
+			t.Errorf("a link of the demo: %d", w.Code)
+		}
+	}
+	late := signin.NewLink(o.Person("administrator").ID, o.Time.Add(-16*time.Minute))
+	door.Admit(late)
+	if w := try(late.Address(""), "127.0.0.1:5"); w.Code != http.StatusForbidden {
+		t.Errorf("a link of a quarter of an hour ago: %d", w.Code)
+	}
+	if w := try("/sign-in/local?code=", "127.0.0.1:5"); w.Code != http.StatusForbidden {
+		t.Errorf("no code: %d", w.Code)
+	}
+	signIn := office.New(t, map[string]string{"behov.yaml": "sign_in: {issuer: 'http://127.0.0.1:1', client: behov, url: 'http://127.0.0.1:2', person: {claim: sub}}\n"})
+	if door, err = signin.New(signIn.DB, signIn.Config, signIn.Clock, slog.New(slog.DiscardHandler), nil); err != nil {
+		t.Fatal(err)
+	}
+	door.Admit(again)
+	if w := try(again.Address(""), "127.0.0.1:5"); w.Code != http.StatusForbidden {
+		t.Errorf("a link beside an identity provider: %d", w.Code)
 	}
 }

@@ -35,7 +35,7 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 // signIn signs a person in.
 func (h *house) signIn(b *testenv.Browser, key string) {
 	h.t.Helper()
-	b.Go(strings.TrimPrefix(h.door.LocalLink(h.Person(key).ID, h.url), h.url))
+	b.Go(h.link(key))
 }
 
 // TestPagesInABrowser looks at every page as a person would: in both languages, light and

@@ -76,10 +76,17 @@ func (h *house) as(key, language string) *visitor {
 		h.t.Fatal(err)
 	}
 	v := &visitor{h, &http.Client{Jar: jar}, language}
-	if status, body, _ := v.ask(http.MethodGet, strings.TrimPrefix(h.door.LocalLink(h.Person(key).ID, h.url), h.url), nil); status != http.StatusOK {
+	if status, body, _ := v.ask(http.MethodGet, h.link(key), nil); status != http.StatusOK {
 		h.t.Fatalf("%s cannot sign in: %d %s", key, status, body)
 	}
 	return v
+}
+
+// link makes a link that lets a person in.
+func (h *house) link(key string) string {
+	l := signin.NewLink(h.Person(key).ID, h.Time)
+	h.door.Admit(l)
+	return l.Address("")
 }
 
 // ask asks for a page, or sends a form, and follows where it leads.
