@@ -16,8 +16,9 @@ type employment map[string]string
 
 // municipality is the made-up HR system: what an export has.
 type municipality struct {
-	rows []employment
-	next int // number of the next employment
+	rows  []employment
+	next  int // number of the next employment
+	hired int // in the year
 }
 
 // job is a kind of work, and how many do it where.

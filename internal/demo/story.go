@@ -43,12 +43,12 @@ type Story struct {
 	govern  *governance.Governance
 	words   *wording.Printer
 	chapter int
+	behind  time.Duration     // how long before today the story is
 	logins  map[string]string // by HR person_id
 	failed  []string
 	// What the end of the story asks about.
-	mover        employment
-	beforeMove   time.Time
-	lastImported string
+	mover      employment
+	beforeMove time.Time
 }
 
 // ErrNotTrue is returned when something that the story tells did not come true
@@ -63,7 +63,7 @@ func (s *Story) Play(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, targets.Disconnect(s.engine.Targets), s.db.Close()) }()
 	for _, chapter := range []func(context.Context) error{
-		s.firstLoad, s.mfaEnrolment, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.truncatedExport, s.massEnding, s.questions,
+		s.firstLoad, s.mfaEnrolment, s.year, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.truncatedExport, s.massEnding, s.questions, s.waits,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -76,6 +76,7 @@ func (s *Story) Play(ctx context.Context) (err error) {
 }
 
 func (s *Story) open(ctx context.Context) error {
+	s.behind = yearDays * 24 * time.Hour
 	s.m, s.probe, s.logins = newMunicipality(), newProbe(s.At), map[string]string{}
 	c, problems := config.Load(s.Dir)
 	if c == nil {
@@ -97,8 +98,8 @@ func (s *Story) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: connected, Now: time.Now, Actor: identity.System, Progress: s.Progress}
-	s.govern = &governance.Governance{DB: s.db, Config: c, Now: time.Now}
+	s.engine = &reconcile.Engine{DB: s.db, Config: c, Targets: connected, Now: s.clock, Actor: identity.System, Progress: s.Progress}
+	s.govern = &governance.Governance{DB: s.db, Config: c, Now: s.clock}
 	s.words, err = wording.New(wording.Reader{Language: wording.English, Zone: c.Zone, Person: func(identity.PersonID) string { return "the owner" }})
 	return err
 }
@@ -150,12 +151,23 @@ func (s *Story) load(ctx context.Context, what string) (*hr.Report, error) {
 }
 
 func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.Report, error) {
+	r, err := s.read(ctx, what, content)
+	if err == nil && r.Held == nil {
+		s.tell("   HR's export has %d rows, and says %d new things.", r.Rows, r.Events)
+	}
+	return r, err
+}
+
+// read imports an export that was made just now, by the story's clock.
+func (s *Story) read(ctx context.Context, what string, content []byte) (*hr.Report, error) {
 	file := filepath.Join(s.Dir, fmt.Sprintf("hr-%02d-%s.csv", s.chapter, what))
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	s.lastImported = file
-	importer := hr.Importer{DB: s.db, Config: s.config, Now: time.Now, Actor: identity.System, Progress: func(done, total int) {
+	if err := os.Chtimes(file, s.clock(), s.clock()); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	importer := hr.Importer{DB: s.db, Config: s.config, Now: s.clock, Actor: identity.System, Progress: func(done, total int) {
 		if s.Progress != nil {
 			s.Progress("record HR events", done, total)
 		}
@@ -170,7 +182,6 @@ func (s *Story) loadFile(ctx context.Context, what string, content []byte) (*hr.
 	if r.Held != nil {
 		return r, nil
 	}
-	s.tell("   HR's export has %d rows, and says %d new things.", r.Rows, r.Events)
 	for p, err := range s.db.People(ctx) {
 		if err != nil {
 			return nil, err
@@ -300,7 +311,7 @@ func (s *Story) move(ctx context.Context) error {
 	s.mover = s.m.first("2120", 2)
 	s.title("A mover: " + name(s.mover) + " leaves teaching at " + s.mover["unit"] + " for the library")
 	s.checkMember(s.mover, "school-register", true)
-	s.beforeMove = time.Now()
+	s.beforeMove = s.clock()
 	s.mover["unit"], s.mover["job_code"], s.mover["job_title"], s.mover["employment_percent"] = "library", "4410", "Library assistant", "100"
 	if _, err := s.load(ctx, "move"); err != nil {
 		return err
@@ -343,7 +354,10 @@ func (s *Story) secondEmployment(ctx context.Context) error {
 	return nil
 }
 
-func (s *Story) today() identity.Date { return identity.DateOf(time.Now(), s.config.Zone) }
+func (s *Story) today() identity.Date { return identity.DateOf(s.clock(), s.config.Zone) }
+
+// clock is the story's: it begins a year ago.
+func (s *Story) clock() time.Time { return time.Now().Add(-s.behind) }
 
 func (s *Story) leave(ctx context.Context) error {
 	leaver := s.m.first("1520", 0)
@@ -502,7 +516,7 @@ func (s *Story) questions(ctx context.Context) error {
 		label string
 		at    time.Time
 		want  bool
-	}{{"before the move", s.beforeMove, true}, {"now", time.Now(), false}} {
+	}{{"before the move", s.beforeMove, true}, {"now", s.clock(), false}} {
 		began := time.Now()
 		intervals, err := s.db.Intervals(ctx, store.IntervalQuery{Entitlement: "school:register"}.At(q.at))
 		took := time.Since(began)
