@@ -46,6 +46,7 @@ type namesReader interface {
 type peopleReader interface {
 	FindPerson(ctx context.Context, ref, first string) (identity.Person, error)
 	People(ctx context.Context) iter.Seq2[identity.Person, error]
+	OpenAccess(ctx context.Context) iter.Seq2[store.OpenAccess, error]
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
 	SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error)

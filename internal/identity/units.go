@@ -222,6 +222,18 @@ func (t *Tree) Current(id string) string {
 	return id
 }
 
+// Below returns the units right below one, sorted; with "" those at the top.
+func (t *Tree) Below(parent string) []string {
+	var all []string
+	for id, p := range t.parent {
+		if p == parent {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Under reports whether a unit is the other or is below it. A unit that is not in
 // the tree is below nothing but itself.
 func (t *Tree) Under(unit, other string) bool {

@@ -60,6 +60,7 @@ var meantScans = map[string]string{
 	"FROM person_position":                                                "everybody",
 	"FROM gated_grant WHERE 1 = 1":                                        "everybody",
 	"FROM access_interval WHERE 1 = 1":                                    "audit verify compares all",
+	"given FROM access_interval WHERE until_us IS NULL ORDER BY":          "everybody's is counted",
 	"FROM audit_record WHERE 1 = 1":                                       "audit verify reads all",
 	"FROM decision ORDER BY seq":                                          "audit verify compares all",
 	"'national-id' AS what":                                               "duplicates compare everybody",

@@ -396,6 +396,31 @@ func (db *DB) ActiveAccess(ctx context.Context, target string, of PersonSet) ite
 	}
 }
 
+// OpenAccess is access that lasts, by the audit trail.
+type OpenAccess struct {
+	Person      identity.PersonID
+	Entitlement string
+	Given       bool // behov gave or adopted it, and did not only see it
+}
+
+// OpenAccess returns all access that lasts, in every target, sorted by person.
+func (db *DB) OpenAccess(ctx context.Context) iter.Seq2[OpenAccess, error] {
+	return func(yield func(OpenAccess, error) bool) {
+		once := interner[string]{}
+		eachRow(ctx, db.read, `SELECT person_id, entitlement, given FROM access_interval WHERE until_us IS NULL ORDER BY person_id`, nil, func(rows *sql.Rows, err error) bool {
+			var a OpenAccess
+			if err == nil {
+				err = rows.Scan(&a.Person, &a.Entitlement, &a.Given)
+			}
+			if err != nil {
+				return yield(a, fmt.Errorf("read access: %w", err))
+			}
+			once.intern(&a.Entitlement)
+			return yield(a, nil)
+		})
+	}
+}
+
 // eachRow reads the rows of a query one by one, and ends with the first error.
 func eachRow(ctx context.Context, q sqlx.QueryerContext, query string, args []any, each func(rows *sql.Rows, err error) bool) {
 	rows, err := q.QueryContext(ctx, query, args...)

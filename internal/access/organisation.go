@@ -1,0 +1,217 @@
+package access
+
+import (
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
+)
+
+// Organisation is how many people and how much access there is, by unit and system, and how
+// people came, moved and left. It names no one but by ID, and people whose identity is
+// protected are not counted by unit: where they work is not told. It is for those who may
+// see everyone.
+type Organisation struct {
+	At     time.Time // when it was counted, UTC
+	Units  []UnitCount
+	Months []MonthCount // the last thirteen, the oldest first
+	// Unexplained are people with access that behov neither gave nor adopted, by unit and
+	// system; at most unexplainedListed of each.
+	Unexplained map[UnitSystem][]identity.PersonID
+}
+
+// UnitSystem is a system in a unit; the unit is empty for people without an active
+// employment.
+type UnitSystem struct{ Unit, System string }
+
+// UnitCount is a unit of the tree, in its order: each before those below it.
+type UnitCount struct {
+	Unit, Name  string
+	Depth       int
+	People      int // with an active employment in it
+	Below       int // and in the units below it
+	Access      int // what people have of whom it is the first unit
+	Unexplained int // of these, what behov neither gave nor adopted
+	Systems     map[string]SystemCount
+}
+
+// SystemCount is how much access there is in a system.
+type SystemCount struct{ Access, Unexplained int }
+
+// MonthCount is how many people came, moved and left in a month.
+type MonthCount struct {
+	First               identity.Date
+	Joined, Moved, Left int
+}
+
+// unexplainedListed is how many people a cell of the map leads to at most.
+const unexplainedListed = 200
+
+// months is how many months are counted.
+const months = 13
+
+// Organisation counts, in one pass over everyone: it is not for a request to wait for.
+func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
+	day := a.Today()
+	tree := a.Config.Rules.Units.On(day)
+	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}}
+	first := day[:8] + "01"
+	for n := range months {
+		o.Months = append(o.Months, MonthCount{First: monthsBefore(first, months-1-n)})
+	}
+	at := map[string]*UnitCount{}
+	unit := func(id string) *UnitCount {
+		if at[id] == nil {
+			at[id] = &UnitCount{Unit: id, Name: a.Config.Rules.Units.Name(id), Systems: map[string]SystemCount{}}
+		}
+		return at[id]
+	}
+	next, stop := iter.Pull2(a.DB.OpenAccess(ctx))
+	defer stop()
+	open, err, more := next()
+	for p, readErr := range a.DB.People(ctx) {
+		if readErr != nil {
+			return nil, readErr
+		}
+		var home *UnitCount
+		if !p.Protected && p.MergedInto == "" {
+			o.moves(p, day)
+			home = o.place(p, day, tree, unit)
+		}
+		for ; more && err == nil && open.Person <= p.ID; open, err, more = next() {
+			if open.Person == p.ID && home != nil {
+				o.count(home, open, a.systemOf(open.Entitlement))
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	o.order(tree, at)
+	return o, nil
+}
+
+func (a *Answers) systemOf(entitlement string) string {
+	e, _ := a.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(entitlement))
+	return e.System
+}
+
+// place counts a person in the units where they work, and returns the first.
+func (o *Organisation) place(p identity.Person, day identity.Date, tree *identity.Tree, unit func(string) *UnitCount) *UnitCount {
+	var units []string
+	for _, e := range p.Active(day) {
+		if id := tree.Current(e.On(day).Unit); !slices.Contains(units, id) {
+			units = append(units, id)
+			unit(id).People++
+		}
+	}
+	if len(units) == 0 {
+		return unit("")
+	}
+	return unit(units[0])
+}
+
+// count counts what a person has.
+func (o *Organisation) count(home *UnitCount, a store.OpenAccess, system string) {
+	if a.Entitlement == audit.Account {
+		return
+	}
+	c := home.Systems[system]
+	c.Access++
+	home.Access++
+	if !a.Given {
+		c.Unexplained++
+		home.Unexplained++
+		key := UnitSystem{home.Unit, system}
+		if all := o.Unexplained[key]; len(all) < unexplainedListed && !slices.Contains(all, a.Person) {
+			o.Unexplained[key] = append(all, a.Person)
+		}
+	}
+	home.Systems[system] = c
+}
+
+// moves counts when a person came, moved and left.
+func (o *Organisation) moves(p identity.Person, day identity.Date) {
+	var came, left identity.Date
+	var changes []identity.Date
+	for _, e := range p.Employments {
+		last := e.LastDay()
+		if last != "" && last < e.Start || e.Start > day {
+			continue
+		}
+		if came == "" || e.Start < came {
+			came = e.Start
+		}
+		if last == "" {
+			last = "9999-12-31"
+		}
+		left = max(left, last)
+		changes = append(changes, e.Start)
+		for n, t := range e.Terms {
+			if before := e.Terms[max(n-1, 0)]; n > 0 && t.From > e.Start && (t.Unit != before.Unit || t.JobCode != before.JobCode) {
+				changes = append(changes, t.From)
+			}
+		}
+	}
+	if came == "" {
+		return
+	}
+	for i := range o.Months {
+		m := &o.Months[i]
+		in := func(d identity.Date) bool { return len(d) >= 7 && d[:7] == m.First[:7] && d <= day }
+		if in(came) {
+			m.Joined++
+		}
+		if in(left) && left < day {
+			m.Left++
+		}
+		if slices.ContainsFunc(changes, func(d identity.Date) bool { return d != came && in(d) }) {
+			m.Moved++
+		}
+	}
+}
+
+// order puts the units in the order of the tree, those that are not in it behind.
+func (o *Organisation) order(tree *identity.Tree, at map[string]*UnitCount) {
+	seen := map[string]bool{}
+	var walk func(id string, depth int) int
+	walk = func(id string, depth int) int {
+		u := at[id]
+		if u == nil {
+			u = &UnitCount{Unit: id, Systems: map[string]SystemCount{}}
+		}
+		seen[id] = true
+		u.Depth = depth
+		place := len(o.Units)
+		o.Units = append(o.Units, *u)
+		all := u.People
+		for _, below := range tree.Below(id) {
+			all += walk(below, depth+1)
+		}
+		o.Units[place].Below = all
+		return all
+	}
+	for _, top := range tree.Below("") {
+		walk(top, 0)
+	}
+	for _, id := range slices.Sorted(maps.Keys(at)) {
+		if !seen[id] {
+			at[id].Below = at[id].People
+			o.Units = append(o.Units, *at[id])
+		}
+	}
+}
+
+func monthsBefore(first identity.Date, n int) identity.Date {
+	for range n {
+		first = first.AddDays(-1)
+		first = first[:8] + "01"
+	}
+	return first
+}
