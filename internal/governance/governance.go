@@ -79,7 +79,27 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	return store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
+	return store.Decision{Maker: identity.PersonActor(by.Person), Authority: authority(string(role), by.How, g.Config.Rights.Digest()), Reason: reason}, nil
+}
+
+// As what a maker decides whom rights are not asked about.
+const (
+	asOwner      = "their own"       // of the token
+	asFirstToken = "the first token" // while no person is known
+)
+
+// authority returns the text of store.Decision.Authority: as what the maker decides, how
+// they were identified, and the digest of the rights that said so. What does not apply is
+// empty.
+func authority(as string, how rights.How, digest string) string {
+	parts := []string{as}
+	if how != "" {
+		parts = append(parts, string(how))
+	}
+	if digest != "" {
+		parts = append(parts, "rights "+digest)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // checkRecordRights returns an error when a record is named where rights are given: they would

@@ -3,7 +3,6 @@ package governance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (g *Governance) CreateToken(ctx context.Context, name, source string, until
 		if d.Maker = g.DB.Operator(); d.Maker == "" {
 			return "", t, noTokenMaker()
 		}
-		d.Authority, d.Reason = "the first token", "for "+name
+		d.Authority, d.Reason = authority(asFirstToken, "", ""), "for "+name
 	}
 	now := g.Now()
 	if token, t, err = store.NewToken(store.Token{Name: name, Source: source}, now, until); err != nil {
@@ -67,7 +66,7 @@ func (g *Governance) RevokeToken(ctx context.Context, id string, by rights.Subje
 	if err != nil {
 		return err
 	}
-	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("their own, %s", by.How), Reason: identity.CleanText(reason)}
+	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: authority(asOwner, by.How, ""), Reason: identity.CleanText(reason)}
 	if !own {
 		if d, err = g.authorize(ctx, by, rights.RevokeToken, rights.Object{}, reason); err != nil {
 			return err
@@ -122,7 +121,7 @@ func (g *Governance) CreateOwnToken(ctx context.Context, own OwnToken, by rights
 	if token, t, err = store.NewToken(t, now, own.Expires); err != nil {
 		return "", t, err
 	}
-	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("their own, %s", by.How), Reason: "for " + t.Name, Kind: store.TokenDecision, Verdict: store.Make, Subject: store.TokenSubject(t.ID)}
+	d := store.Decision{Maker: identity.PersonActor(by.Person), Authority: authority(asOwner, by.How, ""), Reason: "for " + t.Name, Kind: store.TokenDecision, Verdict: store.Make, Subject: store.TokenSubject(t.ID)}
 	_, err = g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.PutToken(ctx, t, d) })
 	return token, t, err
 }
