@@ -193,6 +193,8 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "review start", "review", "start", "--system", "school", "--by", "1001")
 	print(0, "review decide", "review", "decide", "1-1", "keep", "--reason", "r", "--by", "1001")
 	print(0, "review list", "review", "list", "--all")
+	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nservice_accounts:\n  payroll: {purpose: says who is hired, responsible: [1001]}\n")
+	h.ok("token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "the payroll system")
 	print(0, "pause", "pause", "directory", "--reason", "r")
 	print(exitHeld, "status", "status")
 	print(0, "resume", "resume", "directory", "--reason", "r")

@@ -175,10 +175,11 @@ type NewToken struct {
 	Name    string    `json:"name"`
 	Scopes  []string  `json:"scopes"`
 	Systems []string  `json:"systems,omitempty"`
+	Service string    `json:"service,omitempty"` // the service account; the caller's own without it
 	Expires time.Time `json:"expires"`
 }
 
-// MakeToken makes a token of the caller's own.
+// MakeToken makes a token of the caller's own, or of a service account.
 func (c *Client) MakeToken(ctx context.Context, t NewToken) (made api.MadeToken, err error) {
 	err = c.post(ctx, "/tokens", t, &made)
 	return made, err

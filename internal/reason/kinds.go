@@ -414,6 +414,11 @@ var kindTable = []struct {
 	{"passes-unknown", PassesUnknown{}},
 	{"no-mfa-target", NoMFATarget{}},
 	{"target-configured-still", TargetConfiguredStill{}},
+	{"needs-person", NeedsPerson{}},
+	{"no-such-service", NoSuchService{}},
+	{"service-unattended", ServiceUnattended{}},
+	{"service-ends", ServiceEnds{}},
+	{"service-undeclared", ServiceUndeclared{}},
 }
 
 var types, codes = index()

@@ -63,7 +63,7 @@ const (
 	// "issue" or "withdraw".
 	PassDecision DecisionKind = "pass"
 	// TokenDecision is about a token, the subject, with which an HR source is pushed
-	// to: "make" or "revoke".
+	// to, or the API is called: "make" or "revoke".
 	TokenDecision DecisionKind = "token"
 )
 

@@ -417,6 +417,21 @@ func TestTokens(t *testing.T) {
 	})
 }
 
+// TestServiceTokens: a token of a service account is no person's and no source's.
+func TestServiceTokens(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		token, made, err := store.NewToken(store.Token{Name: "the payroll system", Service: "payroll", Scopes: "hr:write"}, now, now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.PutToken(t.Context(), made, store.Decision{Maker: "person:q"}) })
+		found, why, err := db.CheckToken(t.Context(), token, now)
+		if err != nil || why != "" || found.Service != "payroll" || found.Owner != "" || found.Source != "" || !found.Has("hr:write") {
+			t.Errorf("%+v, %q, %v", found, why, err)
+		}
+	})
+}
+
 // TestResources: what was pushed follows the record when that is moved, and is
 // gone when the person is erased.
 func TestResources(t *testing.T) {
