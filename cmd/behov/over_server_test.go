@@ -212,6 +212,9 @@ func TestOverServer(t *testing.T) {
 	h.ok("pause", "directory", "--reason", "r")
 	manager := strings.TrimSpace(h.ok("token", "make", "--scope", "*:read", "--scope", "*:write", "--name", "m", "--by", "1006"))
 	service := strings.TrimSpace(h.ok("token", "make", "--service", "payroll", "--scope", "*:read", "--scope", "*:write", "--name", "s"))
+	for range 3 {
+		h.putSession("1006")
+	}
 	brief := strings.TrimSpace(h.ok("token", "make", "--scope", "*:read", "--name", "b", "--expires", "1s"))
 
 	// A person signs in; then the installation is copied, and one copy is served.
@@ -302,8 +305,18 @@ func TestOverServer(t *testing.T) {
 	read(0, "token", "list")
 	read(0, "token", "list", "--mine")
 
+	read(0, "people", "sessions", "1004")
+	read(0, "people", "sessions", "1006")
+	one := regexp.MustCompile(`"id": "([^"]*)"`).FindStringSubmatch(both(0, "people", "sessions", "1006", "--json"))
+
 	why := []string{"--reason", "a test"}
 	decide := func(want int, args ...string) string { t.Helper(); return both(want, append(args, why...)...) }
+	decide(0, "people", "sessions", "1006", "--end", "--session", one[1], "--json")
+	decide(1, "people", "sessions", "1006", "--end", "--session", one[1])
+	decide(0, "people", "sessions", "1006", "--end")
+	decide(1, "people", "sessions", "1006", "--end") // there are none
+	decide(1, "people", "sessions", "1001", "--end") // one's own
+	both(1, "people", "sessions", "1006", "--end")
 	fresh(0, "token", "make", "--service", "payroll", "--scope", "people:read", "--name", "a program", "--json")
 	both(1, "token", "make", "--service", "nothing", "--scope", "people:read", "--name", "a program")
 	decide(0, "resume", "directory")
@@ -370,7 +383,7 @@ func TestOverServer(t *testing.T) {
 	if code, out, errs := shellAt(t, server, "whoami"); code != 0 || !strings.Contains(out, "the service account payroll, at "+server+"\n  no role: sees no one\n  reads, sends HR events") {
 		t.Errorf("a service account: %d %s%s", code, out, errs)
 	}
-	for _, args := range [][]string{{"people", "show", "1005"}, {"status"}, {"pause", "--reason", "r"}, {"token", "make", "--scope", "*:read", "--name", "another"}, {"token", "make", "--service", "payroll", "--scope", "*:read", "--name", "another"}} {
+	for _, args := range [][]string{{"people", "show", "1005"}, {"status"}, {"people", "sessions", "1004"}, {"pause", "--reason", "r"}, {"token", "make", "--scope", "*:read", "--name", "another"}, {"token", "make", "--service", "payroll", "--scope", "*:read", "--name", "another"}} {
 		if code, out, errs := shellAt(t, server, args...); code != 1 || out != "" || strings.Contains(errs, "Maria") {
 			t.Errorf("a service account: behov %s: %d %s%s", strings.Join(args, " "), code, out, errs)
 		}

@@ -88,6 +88,10 @@ func TestStatusTellsOfServiceAccounts(t *testing.T) {
 		{[]string{"token", "make", "hr", "--service", "payroll", "--name", "n", "--by", "1001"}, "a token is for a source, or of a service account"},
 		{[]string{"token", "make", "--service", "payroll", "--name", "n", "--by", "1001"}, "say with --scope"},
 		{[]string{"token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "n", "--by", "1001"}, `there is no service account "payroll"`},
+		{[]string{"people", "sessions", "1004", "--reason", "r"}, "--session and --reason go with --end"},
+		{[]string{"people", "sessions", "1004", "--end"}, "say why"},
+		{[]string{"people", "sessions", "1004", "--end", "--reason", "r", "--by", "1004"}, "no one decides about themselves"},
+		{[]string{"people", "sessions", "1004", "--end", "--reason", "r", "--by", "1005"}, "it requires the role administrator"},
 	} {
 		if code, out, errs := h.run(c.args...); code != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%v: %d %s%s", c.args, code, out, errs)

@@ -34,8 +34,8 @@ func (a *Answers) Today() identity.Date { return identity.DateOf(a.Now(), a.Conf
 // Viewer is who asks.
 type Viewer struct {
 	// Subject is the person or the service account that asks. The zero value is an operator
-	// in a shell who can read the installation's key and database, and whom nothing
-	// identifies: they see every person, and no protected identity.
+	// in a shell who can read the installation's key and database, and is not identified:
+	// they see every person, and no protected identity.
 	Subject rights.Subject
 	// Known is what KnownSubject said of the subject a moment ago; it is asked again when it
 	// is of another one.

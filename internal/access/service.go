@@ -45,8 +45,8 @@ func knownService(ctx context.Context, db SubjectReader, c *config.Config, day i
 }
 
 // responsible returns the people who answer for a service account, without those who are
-// suspended and those of whom it is not decided who they are. Their employments end as
-// their sponsors' do.
+// suspended and those with an undecided record. A contract of theirs ends as its sponsor
+// leaves.
 func responsible(ctx context.Context, db SubjectReader, c *config.Config, account config.ServiceAccount, day identity.Date) ([]identity.Person, error) {
 	byKey, err := db.PeopleByKeys(ctx, account.Responsible)
 	if err != nil || len(byKey) == 0 {

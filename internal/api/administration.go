@@ -123,6 +123,7 @@ func (a *api) administration() {
 		})
 	a.tokens()
 	a.sessions()
+	a.othersSessions()
 }
 
 // target returns a target as governance calls it: all, unless one is called so, is every one.
@@ -247,6 +248,41 @@ func SessionsOf(all []store.Session, current string) []Session {
 		shown = append(shown, Session{s.ID, s.BeganUS.Time(), s.UsedUS.Time(), s.ExpiresUS.Time(), s.ID == current})
 	}
 	return shown
+}
+
+// EndOthers says whose sessions are ended, and why.
+type EndOthers struct {
+	AboutPerson
+	Reason string `query:"reason" doc:"Why, for the audit trail." minLength:"1" maxLength:"2000" required:"true"`
+}
+
+// othersSessions are routes about where another person is signed in.
+func (a *api) othersSessions() {
+	route(a, Decides(rights.EndSessions), op{id: "list-sessions-of", method: http.MethodGet, path: "/people/{person}/sessions", tag: "sessions", summary: "Where another person is signed in, for those who may end it"},
+		func(c *call, in *AboutPerson) (*answer[List[Session]], error) {
+			p, err := c.Find(in.Person)
+			if err != nil {
+				return nil, err
+			}
+			all, err := c.governance().Sessions(c, p, c.caller.Subject)
+			return items(SessionsOf(all, c.caller.Session), "", err)
+		})
+	end := func(c *call, in EndOthers, id string) (*answer[access.Decision], error) {
+		p, err := c.Find(in.Person)
+		if err != nil {
+			return nil, err
+		}
+		return c.decided(c.governance().EndSessions(c, p, id, c.caller.Subject, in.Reason))
+	}
+	route(a, Decides(rights.EndSessions), op{id: "end-sessions-of", method: http.MethodDelete, path: "/people/{person}/sessions", tag: "sessions", summary: "Sign another person out everywhere", description: "What programs do with the person's tokens goes on, and also behov login on a machine is such a token: revoke-token ends it."},
+		func(c *call, in *EndOthers) (*answer[access.Decision], error) { return end(c, *in, "") })
+	route(a, Decides(rights.EndSessions), op{id: "end-session-of", method: http.MethodDelete, path: "/people/{person}/sessions/{id}", tag: "sessions", summary: "Sign another person out somewhere"},
+		func(c *call, in *struct {
+			EndOthers
+			ID string `path:"id" minLength:"1" maxLength:"100"`
+		}) (*answer[access.Decision], error) {
+			return end(c, in.EndOthers, in.ID)
+		})
 }
 
 func (a *api) sessions() {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/api"
@@ -26,7 +27,7 @@ func reads(h *house, about string) map[string]string {
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
 		"preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
-		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions",
+		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
 }
 
@@ -87,11 +88,27 @@ func (h *house) writes(id, about string) write {
 		return write{"/hr/events", map[string]any{"events": []map[string]string{{"person_id": "new", "employment_id": "N1", "given_name": "Ny", "family_name": "Person", "unit": "office", "start_date": "2026-12-01"}}}}
 	case "make-plan":
 		return write{"/plans", map[string]any{}}
+	case "end-session-of":
+		return write{at + "/sessions/" + h.signedIn(person.ID) + "?reason=a+test", nil}
+	case "end-sessions-of":
+		h.signedIn(person.ID)
+		return write{at + "/sessions?reason=a+test", nil}
 	case "make-token":
 		return write{"/tokens", map[string]any{"name": "mine", "scopes": []string{"people:read"}, "expires": h.Time.AddDate(0, 1, 0)}}
 	}
 	h.t.Fatalf("the test knows no request of %s", id)
 	return write{}
+}
+
+// signedIn signs a person in, and returns the ID of the session.
+func (h *house) signedIn(who identity.PersonID) string {
+	h.t.Helper()
+	id := "session-" + h.serial()
+	at := func(d time.Duration) store.Micros { return store.Micros(h.Time.Add(d).UnixMicro()) }
+	if err := h.DB.PutSession(h.t.Context(), store.Session{Hash: store.HashSession(id), ID: id, Person: who, Data: "{}", BeganUS: at(-time.Minute), UsedUS: at(0), ExpiresUS: at(time.Hour)}, h.Time); err != nil {
+		h.t.Fatal(err)
+	}
+	return id
 }
 
 func (h *house) serial() string {

@@ -276,3 +276,60 @@ func TestServiceAccountsEnd(t *testing.T) {
 	h.Config.ServiceAccounts = slices.DeleteFunc(slices.Clone(h.Config.ServiceAccounts), func(s config.ServiceAccount) bool { return s.Name == "payroll" })
 	check("it is not in the configuration", "service-undeclared", false)
 }
+
+// TestSessionsOfOthers: an administrator sees where another person is signed in, and ends it;
+// the record says who did, and why.
+func TestSessionsOfOthers(t *testing.T) {
+	h := newHouse(t, nil)
+	staff := h.Person("staff").ID
+	one, two, other := h.signedIn(staff), h.signedIn(staff), h.signedIn(h.Person("stranger").ID)
+	list := func(who, about string) []api.Session {
+		t.Helper()
+		var l struct{ Items []api.Session }
+		h.good(h.get(who, "/people/"+about+"/sessions")).into(t, &l)
+		return l.Items
+	}
+	end := func(who, path string) reply {
+		t.Helper()
+		return h.ask(who, http.MethodDelete, api.Path+"/people/"+path, nil)
+	}
+	if l := list("administrator", "staff"); len(l) != 2 || l[0].Current {
+		t.Fatalf("%+v", l)
+	}
+	h.tokens["weak"] = h.token("administrator", "*:read *:write", "", "")
+	for path, want := range map[string]int{"staff/sessions/" + one: http.StatusUnprocessableEntity, "staff/sessions/" + other + "?reason=r": http.StatusNotFound, "administrator/sessions?reason=r": http.StatusForbidden} {
+		if r := end("administrator", path); r.status != want {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+	if r := end("weak", "staff/sessions?reason=r"); r.status != http.StatusUnauthorized || !strings.Contains(r.body, "sign-in-stronger") {
+		t.Errorf("with one factor: %d %s", r.status, r.body)
+	}
+	if r := h.get("weak", "/people/staff/sessions"); r.status != http.StatusUnauthorized {
+		t.Errorf("with one factor it is listed: %d %s", r.status, r.body)
+	}
+	if n := len(list("administrator", "staff")); n != 2 {
+		t.Errorf("%d sessions are left after what was refused", n)
+	}
+	r := h.good(end("administrator", "staff/sessions/"+one+"?reason=a+lost+laptop"))
+	if !strings.Contains(r.body, `"kind":"session"`) || !strings.Contains(r.body, `"subject":"`+one+`"`) || !strings.Contains(r.body, `"reason":"a lost laptop"`) || !strings.Contains(r.body, `"authority":"administrator, token, rights `) || !strings.Contains(r.body, string(h.Person("administrator").ID)) {
+		t.Errorf("%s", r.body)
+	}
+	if l := list("administrator", "staff"); len(l) != 1 || l[0].ID != two {
+		t.Errorf("%+v", l)
+	}
+	h.signedIn(staff)
+	h.good(end("administrator", "staff/sessions?reason=r"))
+	if l := list("administrator", "staff"); len(l) != 0 {
+		t.Errorf("%+v", l)
+	}
+	if l := list("administrator", "stranger"); len(l) != 1 {
+		t.Errorf("another person's: %+v", l)
+	}
+	if r := end("administrator", "staff/sessions?reason=r"); r.status != http.StatusConflict || !strings.Contains(r.body, "no-sessions") {
+		t.Errorf("none is left: %d %s", r.status, r.body)
+	}
+	if _, err := h.DB.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -268,6 +268,10 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, _, err = g.CreateToken(ctx, "test", "pushed", time.Now().Add(time.Hour), by)
 	case rights.MakeServiceToken:
 		_, _, err = g.CreateServiceToken(ctx, governance.ServiceToken{Service: "robot", Name: "test", Scopes: []string{"people:read"}, Expires: time.Now().Add(time.Hour)}, by)
+	case rights.EndSessions:
+		if _, err = g.Sessions(ctx, about, by); !refused(err) {
+			_, err = g.EndSessions(ctx, about, "", by, reason)
+		}
 	case rights.RevokeToken:
 		err = g.RevokeToken(ctx, "none", by, reason)
 	default:

@@ -91,6 +91,13 @@ func needsPerson(action rights.Action, service string) error {
 	return &rights.RefusedError{Action: action, Service: service}
 }
 
+func noSuchSession(id string) error {
+	if id == "" {
+		return refuse(reason.NoSessions{})
+	}
+	return refuse(reason.NoSuchSession{Session: id})
+}
+
 func tokenByToken() error { return refuse(reason.TokenByToken{}) }
 
 func mergeOfTwo() error { return refuse(reason.MergeOfTwo{}) }

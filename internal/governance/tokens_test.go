@@ -45,7 +45,7 @@ func TestAuthorityOfTokens(t *testing.T) {
 	if made.Service != "robot" || made.Owner != "" || made.Factors != "" || made.How != "" {
 		t.Errorf("%+v", made)
 	}
-	// The maker does not own it: as anyone, they need the right to revoke it.
+	// The maker does not own it: it takes the right to revoke it.
 	if err := o.g.RevokeToken(ctx, made.ID, o.by("owner"), "r"); !refused(err) {
 		t.Errorf("the owner of a system revokes it: %v", err)
 	}
@@ -57,7 +57,7 @@ func TestAuthorityOfTokens(t *testing.T) {
 	}
 }
 
-// TestServiceTokens: what no token of a service account is made for, and by whom.
+// TestServiceTokens: each request for a token of a service account that is refused.
 func TestServiceTokens(t *testing.T) {
 	o := newOffice(t)
 	hour := time.Now().Add(time.Hour)

@@ -416,6 +416,8 @@ var kindTable = []struct {
 	{"target-configured-still", TargetConfiguredStill{}},
 	{"needs-person", NeedsPerson{}},
 	{"no-such-service", NoSuchService{}},
+	{"no-such-session", NoSuchSession{}},
+	{"no-sessions", NoSessions{}},
 	{"service-unattended", ServiceUnattended{}},
 	{"service-ends", ServiceEnds{}},
 	{"service-undeclared", ServiceUndeclared{}},

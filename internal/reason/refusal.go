@@ -36,6 +36,15 @@ type NoSuchService struct {
 	Services []string `json:"services,omitempty"` // that there are
 }
 
+// NoSuchSession says that the person has no such session.
+type NoSuchSession struct {
+	kind
+	Session string `json:"session"`
+}
+
+// NoSessions says that the person is signed in nowhere.
+type NoSessions struct{ kind }
+
 // NoSuchHold says that no hold has a digest that begins so.
 type NoSuchHold struct {
 	kind

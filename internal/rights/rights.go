@@ -55,6 +55,7 @@ const (
 	// MakeServiceToken is apart from MakeToken: a service account may be cleared to see
 	// more than the person who makes its token.
 	MakeServiceToken Action = "token.make-for-service"
+	EndSessions      Action = "session.end" // another person's, and see where they are
 )
 
 // The actions of reading. A line about all actions (*) is not about these.
@@ -69,7 +70,7 @@ var Reads = []Action{SeePerson, SeeProtected}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken}
+	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person: no line of rights.csv gives it to a

@@ -142,8 +142,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestServiceAccounts: a service account has the roles that it is given and no other, whoever
-// an object is of; it needs no factor, and reads and imports as its roles may.
+// TestServiceAccounts: a service account has the roles that it is given and no other, also
+// for an object without people; it needs no factor, and reads and imports as its roles may.
 func TestServiceAccounts(t *testing.T) {
 	lines, problems := rights.Parse("rights.csv", "g, service:payroll, hr\ng, service:payroll, cleared\np, cleared, person.see-protected, allow, w\ng, service:root, administrator\n")
 	if len(problems) > 0 {
@@ -156,7 +156,7 @@ func TestServiceAccounts(t *testing.T) {
 	account := func(name string, works bool) rights.Known {
 		return rights.Known{Subject: rights.Subject{Service: name, How: rights.ByToken}, Works: works, Member: []string{"service:" + name}}
 	}
-	// An object about whom no one is known has empty IDs, which are not the service account's.
+	// An empty person ID in an object is not the service account.
 	own := rights.Object{About: []identity.PersonID{""}, Owners: []identity.PersonID{""}, Managers: []identity.PersonID{""}, CausedBy: []identity.PersonID{""}}
 	for _, c := range []struct {
 		name   string
@@ -165,7 +165,7 @@ func TestServiceAccounts(t *testing.T) {
 		want   rights.Role
 	}{
 		{"payroll", true, rights.ImportFile, rights.HR}, {"payroll", true, rights.SeePerson, rights.HR}, {"payroll", true, rights.SeeProtected, "cleared"}, {"payroll", true, rights.DecideImport, ""},
-		{"root", true, rights.ImportFile, rights.Administrator}, {"root", true, rights.SeePerson, rights.Administrator}, {"root", true, rights.SeeProtected, ""}, {"root", true, rights.MakeServiceToken, ""},
+		{"root", true, rights.ImportFile, rights.Administrator}, {"root", true, rights.SeePerson, rights.Administrator}, {"root", true, rights.SeeProtected, ""}, {"root", true, rights.MakeServiceToken, ""}, {"root", true, rights.EndSessions, ""},
 		{"payroll", false, rights.ImportFile, ""}, {"payroll", false, rights.SeePerson, ""}, {"idle", true, rights.SeePerson, ""}, {"idle", true, rights.DecideReview, ""}, {"idle", true, rights.Suspend, ""},
 	} {
 		role, err := r.May(account(c.name, c.works), c.action, own)
