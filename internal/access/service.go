@@ -108,7 +108,7 @@ func serviceStatuses(ctx context.Context, db serviceReader, c *config.Config, no
 			if slices.ContainsFunc(people, func(p identity.Person) bool { return works(c.Lifecycle.StageOf(p, on, false)) }) {
 				continue
 			}
-			s.Problem = Reason{Reason: reason.Of(reason.ServiceEnds{Service: s.Service, Count: s.Tokens, Day: string(on)})}
+			s.Problem = Reason{Reason: reason.Of(reason.ServiceEnds{Service: s.Service, Count: s.Tokens, Day: on})}
 			if ahead == 0 {
 				s.Problem = Reason{Reason: reason.Of(reason.ServiceUnattended{Service: s.Service, Count: s.Tokens})}
 			}

@@ -38,6 +38,9 @@ func Warnings(ctx context.Context, db warningReader, c *config.Config, now time.
 	if err != nil || db == nil {
 		return slices.Concat(leaks, weak), err
 	}
+	if n, err := db.CountPeople(ctx); err != nil || n == 0 {
+		return slices.Concat(leaks, weak), err
+	}
 	services, err := serviceStatuses(ctx, db, c, now)
 	for _, s := range services {
 		if !s.Problem.IsZero() {
@@ -65,7 +68,7 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 	given := c.Rights.Given()
 	decides := false
 	for _, line := range given {
-		decides = decides || line.Role != rights.Auditor
+		decides = decides || line.Role != rights.Auditor && !strings.HasPrefix(line.Member, rights.ServicePrefix)
 	}
 	if !decides {
 		warn("rights.csv", 0, "no one is given a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")

@@ -8,6 +8,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,14 +152,11 @@ func (s *SignIn) Caller(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	if !known.Works && c.Subject.Service != "" {
-		return Caller{}, ErrNotSignedIn
-	}
 	if !known.Works || known.Suspended {
-		if err := s.db.EndSessionsOf(r.Context(), c.Subject.Person); err != nil {
-			return Caller{}, err
+		if c.Subject.Person != "" {
+			err = s.db.EndSessionsOf(r.Context(), c.Subject.Person)
 		}
-		return Caller{}, ErrNotSignedIn
+		return Caller{}, cmp.Or(err, ErrNotSignedIn)
 	}
 	c.Known = known
 	return c, nil
