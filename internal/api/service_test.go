@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv/office"
 )
@@ -331,5 +336,31 @@ func TestSessionsOfOthers(t *testing.T) {
 	}
 	if _, err := h.DB.VerifyAudit(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestServicesAreToldApart: the access log names the service account, and the limit of
+// requests is of each one, as of each person.
+func TestServicesAreToldApart(t *testing.T) {
+	h := newHouse(t, nil)
+	var log bytes.Buffer
+	chain := server.New(func(context.Context) error { return nil }, map[string]server.Mount{api.Path: {Handler: h.handler}},
+		server.Chain{Log: slog.New(slog.NewTextHandler(&log, nil)), PerSubject: server.Rate{PerSecond: 0.001, Burst: 2}})
+	for _, who := range []string{"service:auditor", "service:payroll", "auditor"} {
+		for n, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, api.Path+"/installation", nil)
+			r.Header.Set("Authorization", "Bearer "+h.as(who))
+			w := httptest.NewRecorder()
+			if chain.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("request %d of %s: %d %s", n+1, who, w.Code, w.Body)
+			}
+		}
+		id := who
+		if who == "auditor" {
+			id = string(h.Person(who).ID)
+		}
+		if !strings.Contains(log.String(), "subject="+id) {
+			t.Errorf("the access log does not name %s: %s", who, log.String())
+		}
 	}
 }
