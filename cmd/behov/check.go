@@ -82,7 +82,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
-	warnings, err := warningsOf(ctx, db, c)
+	warnings, err := a.warningsOf(ctx, db, c)
 	if err != nil {
 		return err
 	}

@@ -58,9 +58,9 @@ func compareRules(ctx context.Context, db *store.DB, c *config.Config, day ident
 	return reconcile.CompareRules(ctx, db, c, day, comparing)
 }
 
-func warningsOf(ctx context.Context, db *store.DB, c *config.Config) ([]diagnostic.Problem, error) {
+func (a *app) warningsOf(ctx context.Context, db *store.DB, c *config.Config) ([]diagnostic.Problem, error) {
 	if db == nil {
-		return access.Warnings(ctx, nil, c)
+		return access.Warnings(ctx, nil, c, a.now())
 	}
-	return access.Warnings(ctx, db, c)
+	return access.Warnings(ctx, db, c, a.now())
 }

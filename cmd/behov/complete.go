@@ -46,7 +46,7 @@ func (a *app) completions(root *cobra.Command) {
 			return []string{"keep", "revoke"}
 		},
 	}
-	flags := map[string]func(*config.Config) []string{"target": targetNames, "source": sourceNames, "system": systemNames}
+	flags := map[string]func(*config.Config) []string{"target": targetNames, "source": sourceNames, "system": systemNames, "service": serviceNames}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, below := range cmd.Commands() {
@@ -127,5 +127,13 @@ func systemNames(c *config.Config) []string {
 		names = append(names, s.ID)
 	}
 	slices.Sort(names)
+	return names
+}
+
+func serviceNames(c *config.Config) []string {
+	var names []string
+	for _, s := range c.ServiceAccounts {
+		names = append(names, s.Name)
+	}
 	return names
 }

@@ -54,6 +54,8 @@ var shapes = []shape{
 	{"people merge", access.Decision{}},
 	{"people protect", access.Decision{}},
 	{"people readmit", access.Decision{}},
+	{"people sessions", list[api.Session]{}},
+	{"people sessions --end", access.Decision{}},
 	{"people show", access.Person{}},
 	{"people split", access.Decision{}},
 	{"plan", planJSON{}},

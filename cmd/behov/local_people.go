@@ -45,6 +45,25 @@ func (l *local) SetMain(ctx context.Context, ref, employment, reason string) (ac
 	return l.shown(ctx, d, err)
 }
 
+// Sessions is where a person is signed in. Who can read the database is asked nothing more.
+func (l *local) Sessions(ctx context.Context, ref string) ([]api.Session, error) {
+	p, err := l.db.FindPerson(ctx, ref, l.config.First)
+	if err != nil {
+		return nil, err
+	}
+	all, err := l.db.SessionsOf(ctx, p.ID, l.app.now())
+	return api.SessionsOf(all, ""), err
+}
+
+func (l *local) EndSessions(ctx context.Context, ref, id, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().EndSessions(ctx, p, id, by, reason)
+	return l.shown(ctx, d, err)
+}
+
 // both finds two people.
 func (l *local) both(ctx context.Context, ref, other string) (a, b identity.Person, err error) {
 	if a, err = l.db.FindPerson(ctx, ref, l.config.First); err == nil {

@@ -22,7 +22,7 @@ func (l *local) Tokens(ctx context.Context, everyones bool) ([]api.Token, error)
 	shown := []api.Token{}
 	v := l.view(ctx)
 	for _, t := range all {
-		if everyones || t.Owner == by.Person {
+		if everyones || api.OwnsToken(by, t) {
 			shown = append(shown, api.TokenOf(v, t))
 		}
 	}
@@ -37,6 +37,10 @@ func (l *local) MakeToken(ctx context.Context, t client.NewToken) (out api.MadeT
 	_, doc := api.New(api.Deps{Config: l.config})
 	if err := api.CheckScopes(doc, l.config, t.Scopes, t.Systems); err != nil {
 		return out, client.Problem(err)
+	}
+	if t.Service != "" {
+		text, made, err := l.governance().CreateServiceToken(ctx, governance.ServiceToken{Service: t.Service, Name: t.Name, Scopes: t.Scopes, Systems: t.Systems, Expires: t.Expires}, by)
+		return api.MadeToken{Token: api.TokenOf(l.view(ctx), made), Text: text}, err
 	}
 	text, made, err := l.governance().CreateOwnToken(ctx, governance.OwnToken{Name: t.Name, Scopes: t.Scopes, Systems: t.Systems, Expires: t.Expires}, by)
 	return api.MadeToken{Token: api.TokenOf(l.view(ctx), made), Text: text}, err

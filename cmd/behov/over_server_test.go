@@ -194,7 +194,7 @@ func TestOverServer(t *testing.T) {
 	}
 	h.edit("hr.csv", "1003,E3,", "1011,E98,Gun,Gammal,,,,care,1120,Head of care,permanent,100,1001,2010-01-08,2011-01-08,,,no,30\n1012,E99,Petter,Nyström,,peter.nystrom@example.org,,care,5330,Care assistant,permanent,100,4711,2018-01-08,,,,no,30\n1014,E14,Ulla,Ek,,,,care,5330,Care assistant,permanent,100,1003,2018-01-08,,,,no,30\n1015,E15,Ivar,Ek,,,,care,5330,Care assistant,permanent,100,1003,2018-01-08,,,,no,30\n1003,E3,")
 	h.edit("behov.yaml", "renames: {number: 10, percent: 5}", "disables: {number: 1, percent: 1}")
-	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nserve:\n  limits: {requests_per_address: 1000, requests_per_subject: 1000}\n")
+	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nservice_accounts:\n  payroll: {purpose: says who is hired, responsible: [1001]}\nserve:\n  limits: {requests_per_address: 1000, requests_per_subject: 1000}\n")
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
 	// One begins, and two leave, which is too many at once.
@@ -211,6 +211,10 @@ func TestOverServer(t *testing.T) {
 	h.ok("review", "start", "--system", "school")
 	h.ok("pause", "directory", "--reason", "r")
 	manager := strings.TrimSpace(h.ok("token", "make", "--scope", "*:read", "--scope", "*:write", "--name", "m", "--by", "1006"))
+	service := strings.TrimSpace(h.ok("token", "make", "--service", "payroll", "--scope", "*:read", "--scope", "*:write", "--name", "s"))
+	for range 3 {
+		h.putSession("1006")
+	}
 	brief := strings.TrimSpace(h.ok("token", "make", "--scope", "*:read", "--name", "b", "--expires", "1s"))
 
 	// A person signs in; then the installation is copied, and one copy is served.
@@ -301,8 +305,20 @@ func TestOverServer(t *testing.T) {
 	read(0, "token", "list")
 	read(0, "token", "list", "--mine")
 
+	read(0, "people", "sessions", "1004")
+	read(0, "people", "sessions", "1006")
+	one := regexp.MustCompile(`"id": "([^"]*)"`).FindStringSubmatch(both(0, "people", "sessions", "1006", "--json"))
+
 	why := []string{"--reason", "a test"}
 	decide := func(want int, args ...string) string { t.Helper(); return both(want, append(args, why...)...) }
+	decide(0, "people", "sessions", "1006", "--end", "--session", one[1], "--json")
+	decide(1, "people", "sessions", "1006", "--end", "--session", one[1])
+	decide(0, "people", "sessions", "1006", "--end")
+	decide(1, "people", "sessions", "1006", "--end") // there are none
+	decide(1, "people", "sessions", "1001", "--end") // one's own
+	both(1, "people", "sessions", "1006", "--end")
+	fresh(0, "token", "make", "--service", "payroll", "--scope", "people:read", "--name", "a program", "--json")
+	both(1, "token", "make", "--service", "nothing", "--scope", "people:read", "--name", "a program")
 	decide(0, "resume", "directory")
 	read(exitHeld, "plan")
 	read(exitHeld, "plan", "--all")
@@ -362,6 +378,16 @@ func TestOverServer(t *testing.T) {
 		t.Errorf("suspend: %d %s%s", code, out, errs)
 	}
 
+	// A service account reads by its roles, which are none here, and decides nothing.
+	t.Setenv("BEHOV_TOKEN", service)
+	if code, out, errs := shellAt(t, server, "whoami"); code != 0 || !strings.Contains(out, "the service account payroll, at "+server+"\n  no role: sees no one\n  reads, sends HR events") {
+		t.Errorf("a service account: %d %s%s", code, out, errs)
+	}
+	for _, args := range [][]string{{"people", "show", "1005"}, {"status"}, {"people", "sessions", "1004"}, {"pause", "--reason", "r"}, {"token", "make", "--scope", "*:read", "--name", "another"}, {"token", "make", "--service", "payroll", "--scope", "*:read", "--name", "another"}} {
+		if code, out, errs := shellAt(t, server, args...); code != 1 || out != "" || strings.Contains(errs, "Maria") {
+			t.Errorf("a service account: behov %s: %d %s%s", strings.Join(args, " "), code, out, errs)
+		}
+	}
 	// Over a server a manager sees their staff, and decides nothing.
 	t.Setenv("BEHOV_TOKEN", manager)
 	code, out, _ := shellAt(t, server, "people", "list")

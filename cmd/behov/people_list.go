@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/identity"
 )
 
@@ -19,6 +20,8 @@ type peopleReader interface {
 	Person(ctx context.Context, ref string) (access.Person, error)
 	Duplicates(ctx context.Context) ([]access.Duplicate, error)
 	Managers(ctx context.Context, everyone bool) ([]access.Manager, error)
+	// Sessions is where a person is signed in.
+	Sessions(ctx context.Context, ref string) ([]api.Session, error)
 }
 
 func (a *app) peopleListCommand() *cobra.Command {

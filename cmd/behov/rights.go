@@ -112,7 +112,9 @@ func (a *app) rightsOf(ctx context.Context, d *backend, ref string) error {
 	if a.json {
 		return a.printJSON(of)
 	}
-	a.printf("%s\n", d.name(of.Person))
+	if of.Person != nil {
+		a.printf("%s\n", d.name(*of.Person))
+	}
 	a.printRoles(of)
 	return nil
 }
@@ -120,6 +122,7 @@ func (a *app) rightsOf(ctx context.Context, d *backend, ref string) error {
 // printRoles says as what a person may be asked to decide.
 func (a *app) printRoles(of access.Roles) {
 	switch {
+	case of.Service != "":
 	case of.Suspended:
 		a.printf("  is suspended, and decides nothing\n")
 	case !of.Active:
@@ -131,7 +134,10 @@ func (a *app) printRoles(of access.Roles) {
 	for _, system := range of.Owns {
 		a.printf("  owner or deputy of %s\n", system)
 	}
-	if len(of.Roles)+len(of.Owns) == 0 {
+	switch {
+	case of.Service != "" && len(of.Roles) == 0:
+		a.printf("  no role: sees no one\n")
+	case len(of.Roles)+len(of.Owns) == 0:
 		a.printf("  no role: decides only as a reviewer who is asked, or as a manager\n")
 	}
 }

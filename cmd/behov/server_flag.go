@@ -16,7 +16,7 @@ import (
 var overServer = []string{
 	"account bind", "account list", "audit access", "audit changes", "audit log", "audit who-had", "enable", "explain", "hold list", "hold reject", "hold release", "hold show", "hr imports", "login", "logout",
 	"mfa pass", "mfa withdraw", "pause", "people apart", "people duplicates", "people erase", "people legal-hold", "people list", "people main", "people managers", "people merge", "people protect", "people readmit",
-	"people show", "people split", "plan", "resume", "review decide", "review list", "review start", "rights", "status", "steps", "steps give-up", "steps retry", "suspend", "token list", "token make", "token revoke", "whoami",
+	"people sessions", "people show", "people split", "plan", "resume", "review decide", "review list", "review start", "rights", "status", "steps", "steps give-up", "steps retry", "suspend", "token list", "token make", "token revoke", "whoami",
 }
 
 // anywhere are those that need neither a server nor an installation.

@@ -24,7 +24,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Say of each HR source when something new came, of each target when it was read
 whole and what is open, failing, parked, held or paused there, what is left of
 targets that are not in the configuration any more, the people for whom the rules are
-evaluated in two ways that differ, people who may be one, and reviews that are open. It asks the database
+evaluated in two ways that differ, people who may be one, reviews that are open, and
+service accounts whose tokens are refused, or will be within 30 days. It asks the database
 only; behov check asks the targets.
 
 Exit status: 0 nothing waits for a person, 3 something does, 1 error.`,
@@ -124,6 +125,13 @@ func (a *app) printStatus(backend *backend, s access.Status) {
 	}
 	if s.Reviews > 0 {
 		row("Reviews", "", fmt.Sprintf("%s with %s: behov review list", count(s.Reviews, "review is open", "reviews are open"), count(s.Questions, "question that is not decided", "questions that are not decided")))
+	}
+	for _, one := range s.Services {
+		text := count(one.Tokens, "token", "tokens")
+		if !one.Problem.IsZero() {
+			text = "PROBLEM: " + one.Problem.Text
+		}
+		row("Service", one.Service, text)
 	}
 	if s.Waiting > 0 {
 		row("Waiting", "", fmt.Sprintf("%s to reconcile: behov serve --apply does it, or behov apply", count(s.Waiting, "job", "jobs")))

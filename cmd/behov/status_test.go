@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 )
@@ -49,6 +50,53 @@ func TestStatusCountsWhatWaits(t *testing.T) {
 		}
 	}
 	says(0)
+}
+
+// TestStatusTellsOfServiceAccounts: the status and the check say when no person who is
+// responsible for a service account works here, or is going to.
+func TestStatusTellsOfServiceAccounts(t *testing.T) {
+	h := applied(t)
+	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nservice_accounts:\n  payroll: {purpose: says who is hired, responsible: [1004]}\n")
+	h.ok("token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "the payroll system", "--by", "1001")
+	h.says([]string{"token", "list"}, "service:payroll", "the payroll system")
+	h.says([]string{"status"}, "Service   payroll        1 token\n")
+	tells := func(code int, want string) {
+		t.Helper()
+		if got, out, errs := h.run("status"); got != code || !strings.Contains(out, "PROBLEM: ") || !strings.Contains(out, want) {
+			t.Errorf("status: %d %s%s", got, out, errs)
+		}
+		if _, out, errs := h.run("check"); !strings.Contains(errs, want) {
+			t.Errorf("check: %s%s", out, errs)
+		}
+	}
+	h.ok("suspend", "1004", "--reason", "r", "--by", "1001")
+	tells(exitHeld, "no person who is responsible for the service account payroll works here: its token is refused")
+	if code, _, errs := h.run("token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "another", "--by", "1001"); code != 1 || !strings.Contains(errs, "no person who is responsible") {
+		t.Errorf("a token for it: %d %s", code, errs)
+	}
+	h.ok("suspend", "1004", "--lift", "--reason", "r", "--by", "1001")
+	h.says([]string{"status"}, "Service   payroll        1 token\n")
+	h.edit("behov.yaml", "service_accounts:\n  payroll: {purpose: says who is hired, responsible: [1004]}\n", "")
+	tells(exitHeld, "the service account payroll is not in behov.yaml any more: its token is refused, and can be revoked")
+	if err := os.WriteFile(h.file("rights.csv"), []byte("g, hr/1001, administrator\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"token", "make", "hr", "--service", "payroll", "--name", "n", "--by", "1001"}, "a token is for a source, or of a service account"},
+		{[]string{"token", "make", "--service", "payroll", "--name", "n", "--by", "1001"}, "say with --scope"},
+		{[]string{"token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "n", "--by", "1001"}, `there is no service account "payroll"`},
+		{[]string{"people", "sessions", "1004", "--reason", "r"}, "--session and --reason go with --end"},
+		{[]string{"people", "sessions", "1004", "--end"}, "say why"},
+		{[]string{"people", "sessions", "1004", "--end", "--reason", "r", "--by", "1004"}, "no one decides about themselves"},
+		{[]string{"people", "sessions", "1004", "--end", "--reason", "r", "--by", "1005"}, "it requires the role administrator"},
+	} {
+		if code, out, errs := h.run(c.args...); code != 1 || !strings.Contains(errs, c.want) {
+			t.Errorf("%v: %d %s%s", c.args, code, out, errs)
+		}
+	}
 }
 
 // TestHoldShowNamesAPostponedStart: in a full export and of changes it is no withdrawal.

@@ -17,7 +17,7 @@ import (
 func (a *app) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Let an HR system push people, or a program call the API as you",
+		Short: "Let an HR system push people, or a program call the API",
 		Long: `Make and revoke the tokens with which an HR system or another identity platform
 pushes people over SCIM 2.0 (behov serve --listen) to a source that says
 scim: true under hr.sources. A token is shown once, when it is made; behov keeps
@@ -25,18 +25,19 @@ only what it takes to know it again. It is for one source, and whoever has it
 can say who works here: treat it as a password.
 
 A person makes tokens of their own, too, with which a program calls the API as they
-may (behov help server): behov token make --scope.`,
+may (behov help server): behov token make --scope. An administrator makes those of
+service accounts: programs that call the API as themselves.`,
 	}
 	cmd.AddCommand(a.tokenMakeCommand(), a.tokenListCommand(), a.tokenRevokeCommand())
 	return cmd
 }
 
 func (a *app) tokenMakeCommand() *cobra.Command {
-	var name, by, expires string
+	var name, by, expires, service string
 	var scopes, systems []string
 	cmd := &cobra.Command{
 		Use:   "make [SOURCE]",
-		Short: "Make a token for a source, or one of your own, and print it this once",
+		Short: "Make a token for a source, of your own or of a service account, and print it this once",
 		Long: `Make a token for a source, and print it this once. It works for 365 days unless
 --expires says otherwise; an alert asks for a new one 30 and 7 days before. Make
 the new one, give it to the system that pushes, and revoke the old one. Tokens of
@@ -45,8 +46,13 @@ sources are made on the machine of the installation.
 With --scope, make one of your own, with which a program calls the API as you: for
 what the scopes say, as people:read, *:read or *:write, and with --system for these
 systems alone. It is as surely yours as your sign-in, no fresher, and ends when you
-leave.`,
-		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30\n  behov token make --scope access:read --system library --name \"the loan desk\" --expires 2160h",
+leave.
+
+With --service, make one of a service account of behov.yaml. It does what rights.csv
+allows service:NAME, as far as the scopes go, and decides nothing. It ends when the
+service account is not in behov.yaml any more, and when no person who is responsible
+for it works here.`,
+		Example: "  behov token make idp --name \"Entra ID\"\n  behov token make idp --name \"Entra ID\" --expires 2027-06-30\n  behov token make --scope access:read --system library --name \"the loan desk\" --expires 2160h\n  behov token make --service payroll --scope hr:write --name \"the payroll system\" --by 1001",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -54,6 +60,8 @@ leave.`,
 				return errors.New("name the source that the token is for, or say with --scope what a token of your own is for")
 			case len(args) > 0 && len(systems) > 0:
 				return errors.New("--system goes with --scope")
+			case len(args) > 0 && service != "":
+				return errors.New("a token is for a source, or of a service account: leave --service or the source out")
 			case len(args) > 0 && a.server != "":
 				return errors.New("tokens of sources are made on the machine of the installation: leave --server out")
 			case strings.TrimSpace(name) == "":
@@ -69,17 +77,22 @@ leave.`,
 				if err != nil {
 					return err
 				}
-				made, err := d.MakeToken(ctx, client.NewToken{Name: name, Scopes: scopes, Systems: systems, Expires: until})
+				made, err := d.MakeToken(ctx, client.NewToken{Name: name, Scopes: scopes, Systems: systems, Service: service, Expires: until})
 				if err != nil {
 					return err
 				}
-				return a.printToken(d, made, "for "+strings.Join(scopes, ", "))
+				purpose := "for " + strings.Join(scopes, ", ")
+				if service != "" {
+					purpose = "of the service account " + service + ", " + purpose
+				}
+				return a.printToken(d, made, purpose)
 			})(cmd, args)
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "who will have it")
 	cmd.Flags().StringVar(&expires, "expires", "8760h", "how long it works, as 2160h, or the last day on which it does, as 2027-06-30")
-	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "of a token of your own: what it is for, as people:read (may be given several times)")
+	cmd.Flags().StringVar(&service, "service", "", "with --scope: the service account that the token is of")
+	cmd.Flags().StringSliceVar(&scopes, "scope", nil, "of a token of your own or a service account: what it is for, as people:read (may be given several times)")
 	cmd.Flags().StringSliceVar(&systems, "system", nil, "with --scope: only for this system (may be given several times)")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	return cmd

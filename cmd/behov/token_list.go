@@ -10,11 +10,13 @@ import (
 
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/client"
+	"github.com/behov/behov/internal/rights"
 )
 
 // tokenOperations is what commands ask and decide about tokens.
 type tokenOperations interface {
-	// Tokens are those of the person who asks, or everyone's and the sources'.
+	// Tokens are those of the person who asks, or everyone's, with those of service accounts
+	// and sources.
 	Tokens(ctx context.Context, everyones bool) ([]api.Token, error)
 	MakeToken(ctx context.Context, t client.NewToken) (api.MadeToken, error)
 	RevokeToken(ctx context.Context, id, reason string) error
@@ -48,8 +50,11 @@ func (a *app) tokenListCommand() *cobra.Command {
 					return instant.In(d.zone).Format("2006-01-02 15:04")
 				}
 				of := t.Source
-				if t.Owner != nil {
+				switch {
+				case t.Owner != nil:
 					of = d.name(*t.Owner)
+				case t.Service != "":
+					of = rights.ServicePrefix + t.Service
 				}
 				tokens.row(t.ID, of, t.Name, at(&t.Made, "-"), at(t.Used, "-"), at(t.Expires, "never"), at(t.Revoked, "-"))
 			}

@@ -44,13 +44,20 @@ func (a *app) printMe(ctx context.Context, c *client.Client, me api.Me) error {
 	if a.json {
 		return a.printJSON(me)
 	}
-	a.printf("%s, at %s\n", me.Person.DisplayName, c.Server())
-	a.printRoles(me.Roles)
-	known := assurances[rights.Assurance(me.Assurance)]
-	if me.SignedIn == rights.Claimed {
-		known = "by a link of the first start, which proves nothing"
+	who := "the service account " + me.Service
+	if me.Person != nil {
+		who = me.Person.DisplayName
 	}
-	a.printf("  known %s\n", known)
+	a.printf("%s, at %s\n", who, c.Server())
+	a.printRoles(me.Roles)
+	known := "known " + assurances[rights.Assurance(me.Assurance)]
+	switch {
+	case me.Service != "":
+		known = "reads, sends HR events and asks by AuthZEN, and decides nothing"
+	case me.SignedIn == rights.Claimed:
+		known = "known by a link of the first start, which proves nothing"
+	}
+	a.printf("  %s\n", known)
 	if me.Expires == nil {
 		return nil
 	}

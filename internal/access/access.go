@@ -33,12 +33,12 @@ func (a *Answers) Today() identity.Date { return identity.DateOf(a.Now(), a.Conf
 
 // Viewer is who asks.
 type Viewer struct {
-	// Subject is the person who asks. Without a person it is an operator in a shell who
-	// can read the installation's key and database, and whom nothing identifies: they
-	// see every person, and no protected identity.
+	// Subject is the person or the service account that asks. The zero value is an operator
+	// in a shell who can read the installation's key and database, and is not identified:
+	// they see every person, and no protected identity.
 	Subject rights.Subject
 	// Known is what KnownSubject said of the subject a moment ago; it is asked again when it
-	// is of nobody.
+	// is of another one.
 	Known    rights.Known
 	Language wording.Language // English when it is empty
 	Place    wording.Place
@@ -59,7 +59,7 @@ type View struct {
 	*Answers
 	ctx       context.Context
 	viewer    Viewer
-	known     rights.Known               // of a viewer who is a person
+	known     rights.Known               // of a viewer who is a person or a service account
 	linked    []identity.PersonID        // other records of the viewer
 	owned     map[identity.PersonID]bool // those who have something in a system of the viewer's
 	asked     map[identity.PersonID]bool // those about whom a review asks the viewer
@@ -85,22 +85,24 @@ func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	if v.words, err = wording.New(reader); err != nil {
 		return nil, err
 	}
-	if viewer.Subject.Person == "" {
+	if viewer.Subject.IsZero() {
 		return v, nil
 	}
-	if v.known = viewer.Known; v.known.Person != viewer.Subject.Person {
+	if v.known = viewer.Known; v.known.ID() != viewer.Subject.ID() {
 		if v.known, err = KnownSubject(ctx, a.DB, a.Config, a.Today(), viewer.Subject); err != nil {
 			return nil, fmt.Errorf("the viewer: %w", err)
 		}
 	}
-	if v.linked, err = a.DB.LinkedPeople(ctx, viewer.Subject.Person); err != nil {
-		return nil, err
+	if viewer.Subject.Person != "" {
+		if v.linked, err = a.DB.LinkedPeople(ctx, viewer.Subject.Person); err != nil {
+			return nil, err
+		}
 	}
 	v.everyone, err = v.may(rights.SeePerson, rights.Object{})
 	return v, err
 }
 
-// may reports whether the viewer, a person, may take a reading action.
+// may reports whether the viewer, a person or a service account, may take a reading action.
 func (v *View) may(action rights.Action, o rights.Object) (bool, error) {
 	_, err := v.Config.Rights.May(v.known, action, o)
 	if err == nil || rights.IsRefused(err) {
@@ -112,7 +114,7 @@ func (v *View) may(action rights.Action, o rights.Object) (bool, error) {
 // visible returns how much the viewer sees of a person. The employments of the person must
 // be read, unless the viewer sees everyone.
 func (v *View) visible(p identity.Person) (visibility, error) {
-	if v.viewer.Subject.Person == "" {
+	if v.viewer.Subject.IsZero() {
 		if p.Protected {
 			return masked, nil
 		}

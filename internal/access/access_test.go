@@ -452,6 +452,32 @@ func TestFingerprintsOfTheMaskedAreLeftOut(t *testing.T) {
 	}
 }
 
+// TestServiceAccountsSee: a service account that is not known yet sees as its role does, and
+// is not taken for an operator in a shell, who sees everyone.
+func TestServiceAccountsSee(t *testing.T) {
+	in := newInstallation(t, "")
+	for name, want := range map[string]bool{"auditor": true, "payroll": true, "idle": false, "undeclared": false} {
+		v, err := in.Answers().For(t.Context(), access.Viewer{Subject: rights.Subject{Service: name, How: rights.ByToken}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		people, _, err := v.PeoplePage("", "", access.Page{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.SeesEveryone() != want || want == (len(people) == 0) || !want && v.Ref(in.Person("staff").ID).DisplayName != "" {
+			t.Errorf("%s sees everyone: %t, and %d people", name, v.SeesEveryone(), len(people))
+		}
+		roles, err := v.ViewerRoles()
+		if err != nil || roles.Service != name || roles.Person != nil || roles.Active != (name != "undeclared") || want == (len(roles.Roles) == 0) {
+			t.Errorf("%+v, %v", roles, err)
+		}
+		if v.Ref(in.Person("secret").ID).DisplayName == "Hemlig Hemligsson" {
+			t.Errorf("%s sees who has a protected identity", name)
+		}
+	}
+}
+
 // A group of the identity provider gives the role that rights.csv says, and no other.
 func TestGroupsGiveRoles(t *testing.T) {
 	in := newInstallation(t, "g, group:behov-auditors, auditor\n")

@@ -92,6 +92,7 @@ type waitingReader interface {
 // targetReader reads where targets and HR sources stand.
 type targetReader interface {
 	Stats(ctx context.Context) (store.Stats, error)
+	Tokens(ctx context.Context) ([]store.Token, error)
 	TargetStates(ctx context.Context) (map[string]store.TargetState, error)
 	TargetInventories(ctx context.Context, but []string) ([]store.TargetInventory, error)
 	UnseenAccess(ctx context.Context) (map[string]int, error)

@@ -87,9 +87,12 @@ func (v *View) candidates(search string, after identity.PersonID, most int) (peo
 	return people, last, err
 }
 
-// relations returns, sorted, the viewer and their staff. Who has something in a system of the
+// relations returns, sorted, the viewer and their staff; none of a service account. Who has something in a system of the
 // viewer's is not among them: that may be everyone, and WhoHadPage lists them a page at a time.
 func (v *View) relations() ([]identity.PersonID, error) {
+	if v.viewer.Subject.Person == "" {
+		return nil, nil
+	}
 	ids := append([]identity.PersonID{v.viewer.Subject.Person}, v.linked...)
 	var keys []string
 	for _, name := range v.known.Member {

@@ -139,7 +139,7 @@ func (v *View) Find(ref string) (identity.Person, error) {
 	if v.sees[p.ID] == hidden {
 		return identity.Person{}, v.Config.Rights.Refuse(rights.SeePerson)
 	}
-	if v.viewer.Subject.Person != "" && v.sees[p.ID] == masked && !v.named(p, ref) {
+	if !v.viewer.Subject.IsZero() && v.sees[p.ID] == masked && !v.named(p, ref) {
 		return identity.Person{}, fmt.Errorf("%w (%q)", store.ErrNoPerson, ref)
 	}
 	return p, nil

@@ -31,6 +31,9 @@ type Status struct {
 	Undecided int `json:"undecided_records"`
 	Reviews   int `json:"open_reviews"`
 	Questions int `json:"open_review_items"` // that are not decided
+	// Services are the service accounts, and those that have tokens and are not in the
+	// configuration any more.
+	Services []ServiceStatus `json:"service_accounts"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
 }
@@ -78,7 +81,7 @@ type TargetStatus struct {
 
 // Status returns where the installation stands, by what the database knows.
 func (v *View) Status() (Status, error) {
-	s := Status{Database: "SQLite", Sources: []SourceStatus{}, Targets: []TargetStatus{}, NotConfigured: []store.TargetInventory{}, Different: []EvaluatorDifference{}}
+	s := Status{Database: "SQLite", Sources: []SourceStatus{}, Targets: []TargetStatus{}, NotConfigured: []store.TargetInventory{}, Services: []ServiceStatus{}, Different: []EvaluatorDifference{}}
 	if strings.HasPrefix(v.Config.Database, "postgres") {
 		s.Database = "PostgreSQL"
 	}
@@ -93,7 +96,8 @@ func (v *View) Status() (Status, error) {
 	disabled, err9 := v.DB.DisabledAccounts(v.ctx)
 	undecided, err10 := v.DB.HeldRecords(v.ctx, store.Everyone())
 	reviews, questions, err11 := v.DB.OpenReviews(v.ctx)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11); err != nil {
+	services, err12 := v.services()
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12); err != nil {
 		return s, err
 	}
 	held, starts := openHolds(holds)
@@ -138,7 +142,10 @@ func (v *View) Status() (Status, error) {
 	for _, d := range different {
 		s.Different = append(s.Different, EvaluatorDifference{v.Ref(d.Person), d.Entitlement, d.Detail, d.FoundUS.Time()})
 	}
-	s.Undecided, s.Reviews, s.Questions = len(undecided), reviews, questions
+	s.Undecided, s.Reviews, s.Questions, s.Services = len(undecided), reviews, questions, services
+	for _, one := range services {
+		s.Waits = s.Waits || one.Tokens > 0 && !one.Problem.IsZero()
+	}
 	s.Waits = s.Waits || s.Reviews > 0 || len(s.NotConfigured) > 0 || len(s.Different) > 0 || s.Undecided > 0
 	return s, nil
 }

@@ -14,9 +14,13 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// KnownSubject returns what rights needs to know of a person who decides or asks.
+// KnownSubject returns what rights needs to know of a person or a service account who decides
+// or asks.
 func KnownSubject(ctx context.Context, db SubjectReader, c *config.Config, day identity.Date, by rights.Subject) (rights.Known, error) {
 	k := rights.Known{Subject: by}
+	if by.Service != "" {
+		return knownService(ctx, db, c, day, by)
+	}
 	p, err := db.Person(ctx, by.Person)
 	if err != nil {
 		return k, err
@@ -30,10 +34,14 @@ func KnownSubject(ctx context.Context, db SubjectReader, c *config.Config, day i
 		return k, err
 	}
 	// While a record is held it is not decided which person it is.
-	k.Works = (status.Stage.State == identity.Working || status.Stage.State == identity.OnLeave) && len(held) == 0
+	k.Works = works(status.Stage) && len(held) == 0
 	k.Suspended = !status.Facts.Suspended.IsZero()
 	k.Member = append(memberNames(c, status.Person, day), by.GroupNames()...)
 	return k, nil
+}
+
+func works(s identity.Stage) bool {
+	return s.State == identity.Working || s.State == identity.OnLeave
 }
 
 // memberNames are the names by which rights.csv may give a person a role: their
@@ -69,9 +77,10 @@ func isOwner(s policy.System, member []string) bool {
 	return slices.ContainsFunc(member, func(name string) bool { return slices.Contains(refs, name) })
 }
 
-// Roles is what a person may be asked to decide as.
+// Roles is what a person may be asked to decide as, or what a service account reads as.
 type Roles struct {
-	Person Ref `json:"person"`
+	Person  *Ref   `json:"person,omitempty"`  // of a person
+	Service string `json:"service,omitempty"` // the service account, which decides nothing
 	// Active: the person works here today. Others decide nothing.
 	Active    bool          `json:"active"`
 	Suspended bool          `json:"suspended"`
@@ -86,7 +95,19 @@ func (v *View) Roles(person identity.PersonID) (Roles, error) {
 	if err != nil {
 		return Roles{}, fmt.Errorf("person %s: %w", person, err)
 	}
-	r := Roles{Person: v.Ref(person), Active: k.Works, Suspended: k.Suspended, Roles: []rights.Role{}, Owns: []string{}}
+	return v.rolesOf(k)
+}
+
+// ViewerRoles returns the roles of the viewer, who is a person or a service account.
+func (v *View) ViewerRoles() (Roles, error) {
+	if v.viewer.Subject.Service != "" {
+		return v.rolesOf(v.known)
+	}
+	return v.Roles(v.viewer.Subject.Person)
+}
+
+func (v *View) rolesOf(k rights.Known) (Roles, error) {
+	r := Roles{Person: v.optional(k.Person), Service: k.Service, Active: k.Works, Suspended: k.Suspended, Roles: []rights.Role{}, Owns: []string{}}
 	roles, err := v.Config.Rights.RolesOf(k.Member)
 	if err != nil {
 		return r, err

@@ -311,7 +311,7 @@ func (v *View) open(x *Record, r audit.Record, opened []byte, stored bool) {
 	if json.Unmarshal(opened, &payload) == nil { // it may be no object
 		x.Wrote = payload.Reason
 	}
-	if stored && (v.viewer.Subject.Person == "" || x.Wrote != "" || bytes.Equal(opened, r.Payload)) {
+	if stored && (v.viewer.Subject.IsZero() || x.Wrote != "" || bytes.Equal(opened, r.Payload)) {
 		x.Opened = opened
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
@@ -22,17 +23,30 @@ type warningReader interface {
 	PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error)
 	LastImport(ctx context.Context, source string) (*store.Import, error)
 	SourcesWithNationalKeys(ctx context.Context) ([]string, error)
+	serviceReader
 }
 
 // Warnings returns what a valid configuration should not be like: mappings that give away
 // who a person with protected identity is, and rights that let the wrong person decide, or
 // no one. Without a database, nil, it says what the configuration alone shows.
-func Warnings(ctx context.Context, db warningReader, c *config.Config) ([]diagnostic.Problem, error) {
+func Warnings(ctx context.Context, db warningReader, c *config.Config, now time.Time) ([]diagnostic.Problem, error) {
 	leaks, err := protectedLeaks(ctx, db, c)
 	if err != nil {
 		return nil, err
 	}
 	weak, err := weaknesses(ctx, db, c)
+	if err != nil || db == nil {
+		return slices.Concat(leaks, weak), err
+	}
+	if n, err := db.CountPeople(ctx); err != nil || n == 0 {
+		return slices.Concat(leaks, weak), err
+	}
+	services, err := serviceStatuses(ctx, db, c, now)
+	for _, s := range services {
+		if !s.Problem.IsZero() {
+			weak = append(weak, diagnostic.Problem{File: config.File, Warning: true, Reason: s.Problem.Reason})
+		}
+	}
 	return slices.Concat(leaks, weak), err
 }
 
@@ -54,7 +68,7 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 	given := c.Rights.Given()
 	decides := false
 	for _, line := range given {
-		decides = decides || line.Role != rights.Auditor
+		decides = decides || line.Role != rights.Auditor && !strings.HasPrefix(line.Member, rights.ServicePrefix)
 	}
 	if !decides {
 		warn("rights.csv", 0, "no one is given a role, so no one can release a hold, suspend a person or pause a target: add a line such as \"g, "+c.First+"/1001, administrator\"")
@@ -82,6 +96,11 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 	for _, line := range given {
 		if _, record := line.Record(); record {
 			refs[line.Member] = place{file: line.File, line: line.LineNumber}
+		}
+	}
+	for _, s := range c.ServiceAccounts {
+		for _, key := range s.Responsible {
+			refs[key.Source+"/"+key.Key] = place{file: config.File, what: "service account " + s.Name + ": "}
 		}
 	}
 	for user, key := range c.Operators {

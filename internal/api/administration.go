@@ -26,6 +26,7 @@ type Token struct {
 	Name    string      `json:"name" doc:"Who has it."`
 	Source  string      `json:"source,omitempty" doc:"The HR source that it pushes to."`
 	Owner   *access.Ref `json:"owner,omitempty" doc:"The person as whom it calls the API."`
+	Service string      `json:"service,omitempty" doc:"The service account as which it calls the API."`
 	Scopes  []string    `json:"scopes"`
 	Systems []string    `json:"systems" doc:"It is for these alone; for all when there are none."`
 	Made    time.Time   `json:"made"`
@@ -40,8 +41,8 @@ type MadeToken struct {
 	Text string `json:"token" doc:"It is not shown again."`
 }
 
-// session is a sign-in.
-type session struct {
+// Session is a sign-in.
+type Session struct {
 	ID      string    `json:"id"`
 	Began   time.Time `json:"began"`
 	Used    time.Time `json:"used" doc:"Give or take a minute."`
@@ -122,6 +123,7 @@ func (a *api) administration() {
 		})
 	a.tokens()
 	a.sessions()
+	a.othersSessions()
 }
 
 // target returns a target as governance calls it: all, unless one is called so, is every one.
@@ -133,7 +135,7 @@ func (c *call) target(name string) string {
 }
 
 func (a *api) tokens() {
-	route(a, Signed, op{id: "list-tokens", method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "My tokens; with all everyone's and the sources', for those who may make them"},
+	route(a, Signed, op{id: "list-tokens", method: http.MethodGet, path: "/tokens", tag: "tokens", summary: "My tokens; with all everyone's, the service accounts' and the sources', for those who see everyone"},
 		func(c *call, in *struct {
 			All bool `query:"all"`
 		}) (*answer[List[Token]], error) {
@@ -153,23 +155,31 @@ func (a *api) tokens() {
 			}
 			shown := []Token{}
 			for _, t := range all {
-				if in.All || t.Owner == c.caller.Subject.Person {
+				if in.All || OwnsToken(c.caller.Subject, t) {
 					shown = append(shown, TokenOf(c.View, t))
 				}
 			}
 			return items(shown, "", nil)
 		})
-	route(a, Signed, op{id: "make-token", method: http.MethodPost, path: "/tokens", tag: "tokens", status: http.StatusCreated, summary: "Make a token as which a program calls the API as me", description: "It may do less than I may: what its scopes say, of the systems that it names. It ends when I leave, and when I revoke it."},
+	route(a, Personal, op{id: "make-token", method: http.MethodPost, path: "/tokens", tag: "tokens", status: http.StatusCreated, summary: "Make a token as which a program calls the API as me, or as a service account", description: "It may do less than I may: what its scopes say, of the systems that it names. It ends when I leave, and when I revoke it. With service it is of that service account, for those who may make it (" + string(rights.MakeServiceToken) + "): it ends when the service account is not in the configuration any more, and when no person who is responsible for it works here."},
 		func(c *call, in *struct {
 			Body struct {
 				Name    string    `json:"name" minLength:"1" maxLength:"200" doc:"Who will have it."`
 				Scopes  []string  `json:"scopes" minItems:"1" maxItems:"50" nullable:"false" doc:"What it is for, as people:read, or *:read for all that is read."`
 				Systems []string  `json:"systems,omitempty" nullable:"false" maxItems:"100" doc:"Only for these systems."`
+				Service string    `json:"service,omitempty" maxLength:"64" doc:"The service account; mine without it."`
 				Expires time.Time `json:"expires" doc:"At most a year from now."`
 			}
 		}) (*answer[MadeToken], error) {
 			if err := CheckScopes(a.huma.OpenAPI(), a.Config, in.Body.Scopes, in.Body.Systems); err != nil {
 				return nil, err
+			}
+			if in.Body.Service != "" {
+				text, t, err := c.governance().CreateServiceToken(c, governance.ServiceToken{Service: in.Body.Service, Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires}, c.caller.Subject)
+				if err != nil {
+					return nil, err
+				}
+				return one(MadeToken{TokenOf(c.View, t), text}, nil)
 			}
 			text, t, err := c.governance().CreateOwnToken(c, governance.OwnToken{Name: in.Body.Name, Scopes: in.Body.Scopes, Systems: in.Body.Systems, Expires: in.Body.Expires, SignedIn: c.caller.SignedIn}, c.caller.Subject)
 			if err != nil {
@@ -177,7 +187,7 @@ func (a *api) tokens() {
 			}
 			return one(MadeToken{TokenOf(c.View, t), text}, nil)
 		})
-	route(a, Signed, op{id: "revoke-token", method: http.MethodDelete, path: "/tokens/{id}", tag: "tokens", status: http.StatusNoContent, summary: "End a token for good: one of mine, or any for those who may"},
+	route(a, Personal, op{id: "revoke-token", method: http.MethodDelete, path: "/tokens/{id}", tag: "tokens", status: http.StatusNoContent, summary: "End a token for good: one of mine, or any for those who may"},
 		func(c *call, in *struct {
 			ID     string `path:"id" maxLength:"100"`
 			Reason string `query:"reason" doc:"Why, for the audit trail." maxLength:"2000"`
@@ -209,9 +219,14 @@ func CheckScopes(doc *huma.OpenAPI, config *config.Config, scopes, systems []str
 	return nil
 }
 
+// OwnsToken reports whether a token is of a person or a service account.
+func OwnsToken(s rights.Subject, t store.Token) bool {
+	return !s.IsZero() && t.Owner == s.Person && t.Service == s.Service
+}
+
 // TokenOf returns a token as the viewer sees it.
 func TokenOf(v *access.View, t store.Token) Token {
-	x := Token{ID: t.ID, Name: t.Name, Source: t.Source, Scopes: strings.Fields(t.Scopes), Systems: strings.Fields(t.Systems), Made: t.Created(), Used: optional(t.Used()), Expires: optional(t.Expires()), Revoked: optional(t.Revoked())}
+	x := Token{ID: t.ID, Name: t.Name, Source: t.Source, Service: t.Service, Scopes: strings.Fields(t.Scopes), Systems: strings.Fields(t.Systems), Made: t.Created(), Used: optional(t.Used()), Expires: optional(t.Expires()), Revoked: optional(t.Revoked())}
 	if t.Owner != "" {
 		owner := v.Ref(t.Owner)
 		x.Owner = &owner
@@ -226,16 +241,56 @@ func optional(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *api) sessions() {
-	route(a, Signed, op{id: "list-sessions", method: http.MethodGet, path: "/sessions", tag: "sessions", summary: "Where I am signed in"}, func(c *call, _ *struct{}) (*answer[List[session]], error) {
-		all, err := a.DB.SessionsOf(c, c.caller.Subject.Person, c.Now())
-		shown := []session{}
-		for _, s := range all {
-			shown = append(shown, session{s.ID, s.BeganUS.Time(), s.UsedUS.Time(), s.ExpiresUS.Time(), s.ID == c.caller.Session})
+// SessionsOf returns sessions as answers have them. current is the one of the request.
+func SessionsOf(all []store.Session, current string) []Session {
+	shown := []Session{}
+	for _, s := range all {
+		shown = append(shown, Session{s.ID, s.BeganUS.Time(), s.UsedUS.Time(), s.ExpiresUS.Time(), s.ID == current})
+	}
+	return shown
+}
+
+// EndOthers says whose sessions are ended, and why.
+type EndOthers struct {
+	AboutPerson
+	Reason string `query:"reason" doc:"Why, for the audit trail." minLength:"1" maxLength:"2000" required:"true"`
+}
+
+// othersSessions are routes about where another person is signed in.
+func (a *api) othersSessions() {
+	route(a, Decides(rights.EndSessions), op{id: "list-sessions-of", method: http.MethodGet, path: "/people/{person}/sessions", tag: "sessions", summary: "Where another person is signed in, for those who may end it"},
+		func(c *call, in *AboutPerson) (*answer[List[Session]], error) {
+			p, err := c.Find(in.Person)
+			if err != nil {
+				return nil, err
+			}
+			all, err := c.governance().Sessions(c, p, c.caller.Subject)
+			return items(SessionsOf(all, c.caller.Session), "", err)
+		})
+	end := func(c *call, in EndOthers, id string) (*answer[access.Decision], error) {
+		p, err := c.Find(in.Person)
+		if err != nil {
+			return nil, err
 		}
-		return items(shown, "", err)
+		return c.decided(c.governance().EndSessions(c, p, id, c.caller.Subject, in.Reason))
+	}
+	route(a, Decides(rights.EndSessions), op{id: "end-sessions-of", method: http.MethodDelete, path: "/people/{person}/sessions", tag: "sessions", summary: "Sign another person out everywhere", description: "What programs do with the person's tokens goes on, and also behov login on a machine is such a token: revoke-token ends it."},
+		func(c *call, in *EndOthers) (*answer[access.Decision], error) { return end(c, *in, "") })
+	route(a, Decides(rights.EndSessions), op{id: "end-session-of", method: http.MethodDelete, path: "/people/{person}/sessions/{id}", tag: "sessions", summary: "Sign another person out somewhere"},
+		func(c *call, in *struct {
+			EndOthers
+			ID string `path:"id" minLength:"1" maxLength:"100"`
+		}) (*answer[access.Decision], error) {
+			return end(c, in.EndOthers, in.ID)
+		})
+}
+
+func (a *api) sessions() {
+	route(a, Personal, op{id: "list-sessions", method: http.MethodGet, path: "/sessions", tag: "sessions", summary: "Where I am signed in"}, func(c *call, _ *struct{}) (*answer[List[Session]], error) {
+		all, err := a.DB.SessionsOf(c, c.caller.Subject.Person, c.Now())
+		return items(SessionsOf(all, c.caller.Session), "", err)
 	})
-	route(a, Signed, op{id: "end-session", method: http.MethodDelete, path: "/sessions/{id}", tag: "sessions", status: http.StatusNoContent, summary: "Sign out somewhere else"},
+	route(a, Personal, op{id: "end-session", method: http.MethodDelete, path: "/sessions/{id}", tag: "sessions", status: http.StatusNoContent, summary: "Sign out somewhere else"},
 		func(c *call, in *struct {
 			ID string `path:"id" maxLength:"100"`
 		}) (*struct{}, error) {

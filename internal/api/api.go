@@ -68,7 +68,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	c.Formats = map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat}
 	c.Components.Schemas = newRegistry()
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for."},
+		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for, or that was made for a service account."},
 		"session": {Type: "apiKey", In: "cookie", Name: "behov", Description: "The session of a browser (" + signin.Path + ")."},
 	}
 	mux := http.NewServeMux()
@@ -110,6 +110,8 @@ read, it is refused when that has changed.
 422 says that a request is not as this document has it, and 400 that it is, and yet means
 nothing: a cursor that was not given, a time that ends before it begins.
 
+A service account reads what its role may read, and decides nothing (needs-person).
+
 Whom the caller may not see is not found. A masked person has no name, no login, no unit.`
 
 // call is one request of a caller who is known.
@@ -139,7 +141,7 @@ func (a *api) authenticate(next http.Handler) http.Handler {
 		q.caller, q.err = a.Door.Caller(r)
 		switch {
 		case q.err == nil:
-			server.SetSubject(r.Context(), string(q.caller.Subject.Person))
+			server.SetSubject(r.Context(), q.caller.Subject.ID())
 		case errors.Is(q.err, signin.ErrNotSignedIn) && (r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "") && a.Door.Failed(w, r):
 			return
 		}

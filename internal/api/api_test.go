@@ -20,6 +20,7 @@ import (
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
@@ -53,6 +54,21 @@ func newHouse(t testing.TB, files map[string]string) *house {
 	return h
 }
 
+// serviceToken returns a token of a service account.
+func (h *house) serviceToken(name, scopes, systems string) string {
+	h.t.Helper()
+	text, made, err := store.NewToken(store.Token{Name: "a test", Service: name, Scopes: scopes, Systems: systems}, h.Time, h.Time.Add(time.Hour))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+		return tx.PutToken(h.t.Context(), made, store.Decision{Maker: identity.System})
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return text
+}
+
 // token returns a person's token: one who signed in just now with more than one factor.
 func (h *house) token(key, scopes, systems, factors string) string {
 	h.t.Helper()
@@ -68,9 +84,13 @@ func (h *house) token(key, scopes, systems, factors string) string {
 	return text
 }
 
-// as returns the token of a person who may do with it all that they may.
+// as returns the token of a person who may do with it all that they may, or of a service
+// account, as service:NAME.
 func (h *house) as(key string) string {
 	h.t.Helper()
+	if name, service := strings.CutPrefix(key, rights.ServicePrefix); service && h.tokens[key] == "" {
+		h.tokens[key] = h.serviceToken(name, "*:read *:write", "")
+	}
 	if h.tokens[key] == "" && key != "" {
 		h.tokens[key] = h.token(key, "*:read *:write", "", store.ManyFactors)
 	}

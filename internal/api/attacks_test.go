@@ -83,12 +83,13 @@ func TestOthersObjects(t *testing.T) {
 	h.good(h.get("staff", "/tokens")).into(t, &mine)
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":              {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(staff), "item": h.question(staff)},
-		"get-plan":      {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
-		"revoke-token":  {"id": mine.Items[0].ID},
-		"end-session":   {"id": "0197b1f0-0000-7000-8000-00000000000a"},
-		"retry-steps":   nil,
-		"give-up-steps": nil,
+		"":               {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(staff), "item": h.question(staff)},
+		"get-plan":       {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
+		"revoke-token":   {"id": mine.Items[0].ID},
+		"end-session":    {"id": "0197b1f0-0000-7000-8000-00000000000a"},
+		"end-session-of": {"id": "0197b1f0-0000-7000-8000-00000000000a"},
+		"retry-steps":    nil,
+		"give-up-steps":  nil,
 	}
 	// Who may see all may still not do what is another's own.
 	for who, only := range map[string]string{"stranger": "", "administrator": "end-session", "auditor": "get-plan"} {
@@ -119,7 +120,7 @@ func TestOthersObjects(t *testing.T) {
 				body = h.writes(r.OperationID, "staff").body
 			}
 			n++
-			if r.OperationID == "revoke-token" {
+			if slices.Contains([]string{"revoke-token", "end-session-of", "end-sessions-of"}, r.OperationID) {
 				path += "?reason=r"
 			}
 			a := h.ask(who, r.method, path, body)

@@ -39,7 +39,7 @@ func (a *api) idempotent(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		keyHash, requestHash := sum(string(q.caller.Subject.Person), key), sum(r.Method, r.URL.RequestURI(), string(body))
+		keyHash, requestHash := sum(q.caller.Subject.ID(), key), sum(r.Method, r.URL.RequestURI(), string(body))
 		now := a.Now()
 		known, there, err := a.DB.KnownRequest(r.Context(), keyHash, now.Add(-idempotencyKept))
 		switch {

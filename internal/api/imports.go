@@ -69,7 +69,7 @@ func (a *api) imports() {
 				return nil, err
 			}
 			importer := *a.Importer
-			importer.Actor, importer.Progress = identity.PersonActor(c.caller.Subject.Person), nil
+			importer.Actor, importer.Progress = c.caller.Subject.Actor(), nil
 			source = plain(source)
 			report, err := importer.ImportByHand(c, content, hr.Delivery{Source: source, Name: "events"})
 			if err != nil {

@@ -17,7 +17,7 @@ type AboutPerson struct {
 	Person string `path:"person" doc:"A person_id of the first HR source, SOURCE%2Fperson_id, a login, an e-mail address or an ID." maxLength:"200"`
 }
 
-// Me is who calls.
+// Me is the person or the service account that calls.
 type Me struct {
 	access.Roles
 	SignedIn  rights.How `json:"signed_in" doc:"How: signed-in or token." enum:"signed-in,token,claimed,operating-system"`
@@ -30,7 +30,7 @@ type Me struct {
 
 func (a *api) people() {
 	route(a, Signed, op{id: "me", method: http.MethodGet, path: "/me", tag: "people", summary: "Who I am, and as what I may be asked to decide"}, func(c *call, _ *struct{}) (*answer[Me], error) {
-		roles, err := c.Roles(c.caller.Subject.Person)
+		roles, err := c.ViewerRoles()
 		return one(Me{roles, c.caller.Subject.How, int(c.caller.Subject.Assurance), c.caller.Session, c.caller.Token.ID, signin.OutPath, optional(c.caller.Expires)}, err)
 	})
 	route(a, Signed, op{id: "list-people", method: http.MethodGet, path: "/people", tag: "people", summary: "The people whom I may see", description: "Sorted by ID: of those who do not see everyone themselves and their staff; who has something in a system is asked of the system. With q those one of whose words begins with each word of it, for searching while somebody types; no one with a protected identity is found so."},

@@ -151,7 +151,7 @@ func (a *api) plans() {
 				return nil, newProblem(http.StatusTooManyRequests, "busy", "other plans are being made: try again when they are ready")
 			}
 			now := c.Now()
-			t := store.Task{ID: uuid.Must(uuid.NewV7()).String(), Owner: c.caller.Subject.Person, Kind: "plan", State: store.TaskRunning, BeganUS: store.Micros(now.UnixMicro()), SeenUS: store.Micros(now.UnixMicro())}
+			t := store.Task{ID: uuid.Must(uuid.NewV7()).String(), Owner: c.caller.Subject.ID(), Kind: "plan", State: store.TaskRunning, BeganUS: store.Micros(now.UnixMicro()), SeenUS: store.Micros(now.UnixMicro())}
 			if err := a.DB.PutTask(c, t, now.Add(-taskKept)); err != nil {
 				a.tasks.end()
 				return nil, err
@@ -167,7 +167,7 @@ func (a *api) plans() {
 			if err != nil {
 				return nil, err
 			}
-			if !known || t.Owner != c.caller.Subject.Person {
+			if !known || t.Owner != c.caller.Subject.ID() {
 				return nil, newProblem(http.StatusNotFound, "not-found", "there is no such plan, or it is another's")
 			}
 			out := taskOf(t, c.Now())

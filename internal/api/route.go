@@ -25,6 +25,9 @@ type Rule struct {
 var (
 	// Signed: everyone who is signed in. The answer has in it whom they may see.
 	Signed = Rule{kind: "signed-in"}
+	// Personal: every person who is signed in, about what is their own. A service account
+	// is no person.
+	Personal = Rule{kind: "signed-in-person"}
 	// SeesAll: those who may see everyone: what it answers counts all people, or is about
 	// the installation.
 	SeesAll = Rule{kind: "sees-everyone"}
@@ -118,7 +121,7 @@ func (a *api) call(ctx context.Context, rule Rule, o op) (*call, error) {
 	if q.err != nil {
 		return nil, q.err
 	}
-	if q.caller.Subject.Person == "" {
+	if q.caller.Subject.IsZero() {
 		return nil, signin.ErrNotSignedIn
 	}
 	if t := q.caller.Token; t.ID != "" && (!t.Has(o.scope()) && !t.Has("*:"+scopeKind(o)) || t.Systems != "" && !o.systems) {
@@ -130,6 +133,9 @@ func (a *api) call(ctx context.Context, rule Rule, o op) (*call, error) {
 	}
 	if rule.kind == SeesAll.kind && !v.SeesEveryone() {
 		return nil, errNotEveryone
+	}
+	if rule.kind == Personal.kind && q.caller.Subject.Person == "" {
+		return nil, &rights.RefusedError{Action: rights.Action(o.id), Service: q.caller.Subject.Service}
 	}
 	return &call{Context: ctx, View: v, api: a, caller: q.caller}, nil
 }

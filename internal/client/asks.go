@@ -187,6 +187,11 @@ func (c *Client) Tokens(ctx context.Context, everyones bool) ([]api.Token, error
 	return whole[api.Token](ctx, c, "/tokens", flag("all", everyones))
 }
 
+// Sessions returns where a person is signed in.
+func (c *Client) Sessions(ctx context.Context, ref string) ([]api.Session, error) {
+	return whole[api.Session](ctx, c, at("/people", ref, "/sessions"), nil)
+}
+
 // RevokeToken ends a token for good.
 func (c *Client) RevokeToken(ctx context.Context, id, reason string) error {
 	return c.send(ctx, http.MethodDelete, at("/tokens", id), url.Values{"reason": {reason}}, nil, nil)

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -175,13 +176,24 @@ type NewToken struct {
 	Name    string    `json:"name"`
 	Scopes  []string  `json:"scopes"`
 	Systems []string  `json:"systems,omitempty"`
+	Service string    `json:"service,omitempty"` // the service account; the caller's own without it
 	Expires time.Time `json:"expires"`
 }
 
-// MakeToken makes a token of the caller's own.
+// MakeToken makes a token of the caller's own, or of a service account.
 func (c *Client) MakeToken(ctx context.Context, t NewToken) (made api.MadeToken, err error) {
 	err = c.post(ctx, "/tokens", t, &made)
 	return made, err
+}
+
+// EndSessions ends a session of a person, or all of them when id is empty.
+func (c *Client) EndSessions(ctx context.Context, ref, id, reason string) (d access.Decision, err error) {
+	path := at("/people", ref, "/sessions")
+	if id != "" {
+		path = at("/people", ref, "/sessions", id)
+	}
+	err = c.send(ctx, http.MethodDelete, path, url.Values{"reason": {reason}}, nil, &d)
+	return d, err
 }
 
 // askEvery is how often a plan that is being made is asked about.

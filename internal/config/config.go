@@ -57,6 +57,8 @@ type Config struct {
 	// people's records. When it is nil, a person named on the command line is an
 	// unverified claim.
 	Operators map[string]identity.SourceKey
+	// ServiceAccounts are the programs that call the API as themselves, sorted by name.
+	ServiceAccounts []ServiceAccount
 	// First is the default source of people's keys.
 	First string
 	// Attributes are the organisation's custom HR columns.
@@ -292,6 +294,25 @@ func (c *Config) Target(name string) (Target, bool) {
 		return Target{}, false
 	}
 	return c.Targets[i], true
+}
+
+// ServiceAccount is a program that calls the API as itself, with tokens that are made for
+// it. It decides nothing.
+type ServiceAccount struct {
+	Name    string
+	Purpose string
+	// Responsible are the records of the people who answer for it. While none of them works
+	// here its tokens are refused.
+	Responsible []identity.SourceKey
+}
+
+// ServiceAccount returns the service account with the name.
+func (c *Config) ServiceAccount(name string) (ServiceAccount, bool) {
+	i := slices.IndexFunc(c.ServiceAccounts, func(s ServiceAccount) bool { return s.Name == name })
+	if i < 0 {
+		return ServiceAccount{}, false
+	}
+	return c.ServiceAccounts[i], true
 }
 
 // Read is a file that the configuration was read from.

@@ -54,6 +54,10 @@ type fileYAML struct {
 	// as {anna: hr/1001}. Only these users decide on this machine then, each as
 	// themselves. Without it every user who can read the directory can.
 	Operators map[string]string `yaml:"operators"`
+	// ServiceAccounts are programs that call the API as themselves, each with a name of its
+	// own in lower-case letters, digits and hyphens. rights.csv gives them roles as g,
+	// service:NAME, ROLE. They read, send HR events and ask by AuthZEN, and decide nothing.
+	ServiceAccounts map[string]serviceAccountYAML `yaml:"service_accounts"`
 	// HR is where people come from.
 	HR struct {
 		// Attributes are columns of your own that rules, as r.sub.cost_centre, and
@@ -94,6 +98,14 @@ type fileYAML struct {
 	// own and exactly one of webhook, file, syslog and ssf. They name people by opaque
 	// IDs. behov serve delivers them.
 	Events map[string]eventStreamYAML `yaml:"events"`
+}
+
+type serviceAccountYAML struct {
+	// Purpose is what the program does.
+	Purpose string `yaml:"purpose"`
+	// Responsible are the people who answer for it: SOURCE/KEY, or a person_id of the
+	// first source. While none of them works here its tokens are refused.
+	Responsible []string `yaml:"responsible"`
 }
 
 type limitYAML struct {
@@ -296,6 +308,7 @@ func (l *loader) load() *Config {
 	l.noMFATarget = f.MFA.Target == ""
 	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)
+	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)

@@ -84,6 +84,36 @@ func (l *loader) operators(doc *document, users map[string]string, c *Config) ma
 	return all
 }
 
+var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
+
+// maxResponsible is how many people may answer for one service account: each request of it
+// asks whether one of them works here.
+const maxResponsible = 20
+
+// serviceAccounts parses the programs that call the API as themselves.
+func (l *loader) serviceAccounts(doc *document, accounts map[string]serviceAccountYAML, c *Config) []ServiceAccount {
+	var all []ServiceAccount
+	for _, name := range sortedKeys(accounts) {
+		at := "$.service_accounts." + quoteKey(name)
+		s := ServiceAccount{Name: name, Purpose: identity.CleanText(accounts[name].Purpose)}
+		if !serviceName.MatchString(name) {
+			doc.report(at, "%q is no name of a service account: use lower-case letters, digits and hyphens, and begin with a letter", name)
+		}
+		if s.Purpose == "" {
+			doc.report(at, "the purpose is missing: say what the program does")
+		}
+		for _, ref := range l.people(doc, at+".responsible", accounts[name].Responsible, c) {
+			source, key, _ := strings.Cut(ref, "/")
+			s.Responsible = append(s.Responsible, identity.SourceKey{Source: source, Key: key})
+		}
+		if n := len(s.Responsible); n == 0 || n > maxResponsible {
+			doc.report(at+".responsible", "name the people who answer for it, at least one and at most %d, as [%s/1001]: its tokens are refused while none of them works here", maxResponsible, c.First)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 // rights reads who may decide what. Without a file no role is assigned: system
 // owners, reviewers and managers decide about their own, and no person decides
 // the rest.
@@ -105,7 +135,11 @@ func (l *loader) rights(name string, c *Config, units *identity.Units) *rights.R
 	for _, line := range own {
 		source, record := line.Record()
 		unit, isUnit := strings.CutPrefix(line.Member, rights.UnitPrefix)
+		service, isService := strings.CutPrefix(line.Member, rights.ServicePrefix)
+		_, declared := c.ServiceAccount(service)
 		switch {
+		case isService && !declared:
+			report(line, "there is no service account "+service+" under service_accounts in "+File)
 		case isUnit && units != nil && units.Len() > 0 && !units.Has(unit):
 			report(line, "there is no unit "+unit)
 		case record:

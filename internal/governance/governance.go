@@ -54,7 +54,7 @@ func (g *Governance) personStatus(ctx context.Context, p identity.Person) (recon
 // authorize asks rights whether a subject may take an action, and returns the decision
 // with its maker and authority, for the caller to fill in and record.
 func (g *Governance) authorize(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
-	if by.Person == "" {
+	if by.IsZero() {
 		return store.Decision{}, noMaker()
 	}
 	if reason = identity.CleanText(reason); reason == "" { // one line, without what a terminal obeys
@@ -65,9 +65,11 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 		return store.Decision{}, fmt.Errorf("the person who decides: %w", err)
 	}
 	// Another record of one's own is oneself.
-	same, err := g.DB.LinkedPeople(ctx, by.Person)
-	if err != nil {
-		return store.Decision{}, err
+	var same []identity.PersonID
+	if by.Person != "" {
+		if same, err = g.DB.LinkedPeople(ctx, by.Person); err != nil {
+			return store.Decision{}, err
+		}
 	}
 	if slices.ContainsFunc(o.About, func(p identity.PersonID) bool { return slices.Contains(same, p) }) {
 		o.About = append(slices.Clone(o.About), by.Person)
@@ -79,7 +81,27 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 	if err != nil {
 		return store.Decision{}, err
 	}
-	return store.Decision{Maker: identity.PersonActor(by.Person), Authority: fmt.Sprintf("%s, %s, rights %s", role, by.How, g.Config.Rights.Digest()), Reason: reason}, nil
+	return store.Decision{Maker: by.Actor(), Authority: authority(string(role), by.How, g.Config.Rights.Digest()), Reason: reason}, nil
+}
+
+// As what a maker decides whom rights are not asked about.
+const (
+	asOwner      = "their own"       // of the token
+	asFirstToken = "the first token" // while no person is known
+)
+
+// authority returns the text of store.Decision.Authority: as what the maker decides, how
+// they were identified, and the digest of the rights that said so. What does not apply is
+// empty.
+func authority(as string, how rights.How, digest string) string {
+	parts := []string{as}
+	if how != "" {
+		parts = append(parts, string(how))
+	}
+	if digest != "" {
+		parts = append(parts, "rights "+digest)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // checkRecordRights returns an error when a record is named where rights are given: they would
@@ -95,6 +117,11 @@ func (g *Governance) checkRecordRights(keys ...identity.SourceKey) error {
 		for _, s := range g.Config.Rules.Catalogue.Systems {
 			if s.Owner == ref || slices.Contains(s.Deputies, ref) {
 				place = "the catalogue, of system " + s.ID
+			}
+		}
+		for _, s := range g.Config.ServiceAccounts {
+			if slices.Contains(s.Responsible, k) {
+				place = "service_accounts in behov.yaml, of " + s.Name
 			}
 		}
 		for _, operator := range g.Config.Operators {

@@ -55,6 +55,9 @@ g, unit:it, operator
 g, job:PAY, hr
 g, hr/data-protection-officer, data-protection-officer
 g, hr/auditor, auditor
+g, service:robot, administrator
+g, service:robot, hr
+g, service:orphan, administrator
 `
 
 func newOffice(t *testing.T) *office {
@@ -65,7 +68,8 @@ func newOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"behov.yaml":     "hr: {precedence: {default: [hr, pushed]}, sources: {hr: {}, pushed: {scim: true}}}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library]}}\n",
+		"behov.yaml": "hr: {precedence: {default: [hr, pushed]}, sources: {hr: {}, pushed: {scim: true}}}\n" +
+			"service_accounts:\n  robot: {purpose: everything, responsible: [administrator]}\n  orphan: {purpose: what was forgotten, responsible: [gone, suspended, none]}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library]}}\n",
 		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {}}}\n",
 		"policy.csv":     "p, everyone, true, base:staff, allow, everybody\n",
 		"units.csv":      "unit,parent,name\noffice,,\nit,office,\nhelpdesk,it,\n",
@@ -262,6 +266,12 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.Retire(ctx, "nowhere", by, reason)
 	case rights.MakeToken:
 		_, _, err = g.CreateToken(ctx, "test", "pushed", time.Now().Add(time.Hour), by)
+	case rights.MakeServiceToken:
+		_, _, err = g.CreateServiceToken(ctx, governance.ServiceToken{Service: "robot", Name: "test", Scopes: []string{"people:read"}, Expires: time.Now().Add(time.Hour)}, by)
+	case rights.EndSessions:
+		if _, err = g.Sessions(ctx, about, by); !refused(err) {
+			_, err = g.EndSessions(ctx, about, "", by, reason)
+		}
 	case rights.RevokeToken:
 		err = g.RevokeToken(ctx, "none", by, reason)
 	default:
@@ -313,7 +323,7 @@ func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 // aboutPeople are the actions that are about a person.
 func aboutPeople(a rights.Action) bool {
 	switch a {
-	case rights.StartReview, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.RevokeToken:
+	case rights.StartReview, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
 		return false
 	}
 	return true
@@ -367,6 +377,17 @@ func TestTheMatrix(t *testing.T) {
 		}
 		if err := o.try(action, o.by("deputy"), stranger, true); refused(err) != (table[action][rights.Owner] == rights.None) {
 			t.Errorf("%s by the deputy: %v", action, err)
+		}
+		// A service account decides nothing, whatever role it is given.
+		for _, name := range []string{"robot", "orphan", "undeclared"} {
+			err := o.try(action, rights.Subject{Service: name, How: rights.ByToken}, stranger, true)
+			switch sends := slices.Contains(rights.ServiceActions, action); {
+			case sends && refused(err) == (name == "robot"):
+				t.Errorf("%s by the service account %s: %v", action, name, err)
+			case !sends && (!refused(err) || !strings.Contains(testenv.ErrorText(err), "it needs a person, and "+name+" is a service account")):
+				t.Errorf("%s by the service account %s: %v", action, name, err)
+			}
+			asked++
 		}
 		if err := o.try(action, rights.Subject{}, stranger, true); err == nil {
 			t.Errorf("%s by no one is allowed", action)

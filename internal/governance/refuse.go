@@ -2,8 +2,10 @@ package governance
 
 import (
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -74,6 +76,27 @@ func nothingToLift(kind store.DecisionKind) error {
 func onePerson() error { return refuse(reason.OnePerson{}) }
 
 func alreadyMerged() error { return refuse(reason.AlreadyMerged{}) }
+
+func noSuchService(name string, all []config.ServiceAccount) error {
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	return refuse(reason.NoSuchService{Service: name, Services: names})
+}
+
+func serviceUnattended(name string) error { return refuse(reason.ServiceUnattended{Service: name}) }
+
+func needsPerson(action rights.Action, service string) error {
+	return &rights.RefusedError{Action: action, Service: service}
+}
+
+func noSuchSession(id string) error {
+	if id == "" {
+		return refuse(reason.NoSessions{})
+	}
+	return refuse(reason.NoSuchSession{Session: id})
+}
 
 func tokenByToken() error { return refuse(reason.TokenByToken{}) }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Actor is who caused a record or made a decision: behov itself, a person, or a user of
-// the operating system. Its text is stored and is part of a record's hash. This file is
+// Actor is who caused a record or made a decision: behov itself, a person, a service
+// account, or a user of the operating system. Its text is stored and is part of a record's hash. This file is
 // the only place that composes or parses it. The zero value is no actor.
 type Actor string
 
@@ -14,9 +14,10 @@ type Actor string
 const System Actor = "behov"
 
 const (
-	personPrefix = "person:"
-	osPrefix     = "os-uid:"
-	sudoPrefix   = " sudo-uid:"
+	personPrefix  = "person:"
+	servicePrefix = "service:"
+	osPrefix      = "os-uid:"
+	sudoPrefix    = " sudo-uid:"
 )
 
 // PersonActor returns the person as an actor; no actor for the empty ID.
@@ -25,6 +26,14 @@ func PersonActor(id PersonID) Actor {
 		return ""
 	}
 	return Actor(personPrefix + string(id))
+}
+
+// ServiceActor returns the service account as an actor; no actor for the empty name.
+func ServiceActor(name string) Actor {
+	if name == "" {
+		return ""
+	}
+	return Actor(servicePrefix + name)
 }
 
 // OSUser returns a user of the operating system as an actor.

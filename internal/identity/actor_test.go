@@ -22,6 +22,8 @@ func TestActorText(t *testing.T) {
 		{identity.System, "behov", ""},
 		{identity.PersonActor(id), "person:" + id, id},
 		{identity.PersonActor(""), "", ""},
+		{identity.ServiceActor("payroll"), "service:payroll", ""},
+		{identity.ServiceActor(""), "", ""},
 		{identity.OSUser(1000), "os-uid:1000", ""},
 		{identity.SudoUser(0, 1000), "os-uid:0 sudo-uid:1000", ""},
 		{"person:", "person:", ""}, // of no person, whatever wrote it
@@ -46,7 +48,7 @@ func TestActorsAreParsedBack(t *testing.T) {
 			t.Fatalf("%q is person %q, %v", a, got, ok)
 		}
 		uid, caller := rapid.IntRange(0, 1<<31-1).Draw(t, "uid"), rapid.IntRange(0, 1<<31-1).Draw(t, "caller")
-		for _, a := range []identity.Actor{a, identity.System, identity.OSUser(uid), identity.SudoUser(uid, caller)} {
+		for _, a := range []identity.Actor{a, identity.ServiceActor(string(id)), identity.System, identity.OSUser(uid), identity.SudoUser(uid, caller)} {
 			if _, ok := a.Person(); ok != (a == identity.PersonActor(id)) {
 				t.Fatalf("%q is a person: %v", a, ok)
 			}

@@ -17,7 +17,7 @@ import (
 var sharedTexts = map[string]bool{
 	"hold": true, "import": true, "token": true, "step": true, "digest": true, "sha256": true, "hash": true, // IDs and digests
 	"of": true, "subject": true, "verdict": true, "limit": true, // codes, and what a decision is about
-	"rule": true, "version": true, "via": true, "entitlement": true, "system": true, "target": true, "source": true,
+	"rule": true, "version": true, "via": true, "entitlement": true, "system": true, "target": true, "source": true, "service": true,
 	"attribute": true, "attributes": true, "columns": true, "unit": true,
 }
 

@@ -414,6 +414,13 @@ var kindTable = []struct {
 	{"passes-unknown", PassesUnknown{}},
 	{"no-mfa-target", NoMFATarget{}},
 	{"target-configured-still", TargetConfiguredStill{}},
+	{"needs-person", NeedsPerson{}},
+	{"no-such-service", NoSuchService{}},
+	{"no-such-session", NoSuchSession{}},
+	{"no-sessions", NoSessions{}},
+	{"service-unattended", ServiceUnattended{}},
+	{"service-ends", ServiceEnds{}},
+	{"service-undeclared", ServiceUndeclared{}},
 }
 
 var types, codes = index()

@@ -224,9 +224,10 @@ type ArchiveSwept struct {
 // TokenMade says that a token was made.
 type TokenMade struct {
 	kind
-	Token string    `json:"token"`
-	Name  string    `json:"name"`
-	Until time.Time `json:"until"` // UTC
+	Token   string    `json:"token"`
+	Name    string    `json:"name"`
+	Service string    `json:"service,omitempty"` // the service account that it is of
+	Until   time.Time `json:"until"`             // UTC
 }
 
 // TokenRevoked says that a token was revoked.

@@ -22,6 +22,29 @@ type NotAllowed struct {
 	Roles  AnyOf  `json:"roles,omitempty"` // that may take it, when no line denies it
 }
 
+// NeedsPerson says that only a person may take the action, and a service account asked.
+type NeedsPerson struct {
+	kind
+	Action  string `json:"action"`
+	Service string `json:"service"`
+}
+
+// NoSuchService says that no service account has the name.
+type NoSuchService struct {
+	kind
+	Service  string   `json:"service"`
+	Services []string `json:"services,omitempty"` // that there are
+}
+
+// NoSuchSession says that the person has no such session.
+type NoSuchSession struct {
+	kind
+	Session string `json:"session"`
+}
+
+// NoSessions says that the person is signed in nowhere.
+type NoSessions struct{ kind }
+
 // NoSuchHold says that no hold has a digest that begins so.
 type NoSuchHold struct {
 	kind

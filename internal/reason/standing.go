@@ -1,5 +1,32 @@
 package reason
 
+import "github.com/behov/behov/internal/identity"
+
+// ServiceUnattended says that none of the people who are responsible for a service account
+// works here: its tokens are refused.
+type ServiceUnattended struct {
+	kind
+	Service string `json:"service"`
+	Count   int    `json:"count"` // tokens that neither expired nor were revoked
+}
+
+// ServiceEnds says that the last of the people who are responsible for a service account
+// leaves soon: its tokens are refused from the day on.
+type ServiceEnds struct {
+	kind
+	Service string        `json:"service"`
+	Count   int           `json:"count"` // tokens that neither expired nor were revoked
+	Day     identity.Date `json:"day"`   // the first on which none works here
+}
+
+// ServiceUndeclared says that tokens are of a service account that is not in the
+// configuration: they are refused.
+type ServiceUndeclared struct {
+	kind
+	Service string `json:"service"`
+	Count   int    `json:"count"` // tokens that neither expired nor were revoked
+}
+
 // GrantHeld says that the person has what is granted.
 type GrantHeld struct{ kind }
 

@@ -22,7 +22,7 @@ type Line struct {
 	Deny   bool
 	Why    string
 	// Member is, on grouping lines, who has the role: SOURCE/KEY, unit:ID,
-	// job:CODE, group:NAME or another role.
+	// job:CODE, group:NAME, service:NAME or another role.
 	Member     string
 	File       string
 	LineNumber int
@@ -43,12 +43,14 @@ func (l Line) effect() string {
 	return allow
 }
 
-// The prefixes of members that are groups of people.
+// The prefixes of members that are groups of people, or service accounts.
 const (
 	UnitPrefix = "unit:"
 	JobPrefix  = "job:"
 	// GroupPrefix is that of groups of the identity provider at which people sign in.
 	GroupPrefix = "group:"
+	// ServicePrefix is that of service accounts.
+	ServicePrefix = "service:"
 )
 
 var roleName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
@@ -131,7 +133,7 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		l.Why = orRole(l.Why, l.Role)
 		return l, 0, nil
 	}
-	return l, 0, errors.New("a line is \"p, role, action, allow or deny, why\" or \"g, SOURCE/KEY (or unit:ID, job:CODE, group:NAME, a role), role\"")
+	return l, 0, errors.New("a line is \"p, role, action, allow or deny, why\" or \"g, SOURCE/KEY (or unit:ID, job:CODE, group:NAME, service:NAME, a role), role\"")
 }
 
 func orRole(why string, role Role) string {
@@ -142,9 +144,9 @@ func orRole(why string, role Role) string {
 }
 
 // Record returns the record of the person whom a grouping line gives a role; false when it
-// gives it to a group of people.
+// gives it to a group of people or a service account.
 func (l Line) Record() (source string, is bool) {
-	for _, prefix := range []string{UnitPrefix, JobPrefix, GroupPrefix} {
+	for _, prefix := range []string{UnitPrefix, JobPrefix, GroupPrefix, ServicePrefix} {
 		if strings.HasPrefix(l.Member, prefix) {
 			return "", false
 		}
@@ -163,6 +165,12 @@ func checkMember(member string) error {
 	if rest, ok := strings.CutPrefix(member, GroupPrefix); ok && rest != "" {
 		return nil
 	}
+	if rest, ok := strings.CutPrefix(member, ServicePrefix); ok {
+		if !roleName.MatchString(rest) {
+			return fmt.Errorf("%q is no service account: its name is of lower-case letters, digits and hyphens, as service:payroll", member)
+		}
+		return nil
+	}
 	source, key, ok := strings.Cut(member, "/")
 	switch {
 	case ok && source != "" && key != "":
@@ -172,7 +180,7 @@ func checkMember(member string) error {
 	case !ok && strings.Trim(member, "0123456789") == "":
 		return fmt.Errorf("%q has no source: write SOURCE/KEY, such as hr/%s", member, member)
 	}
-	return fmt.Errorf("%q cannot have a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, group:NAME of those who sign in, or another role", member)
+	return fmt.Errorf("%q cannot have a role: write SOURCE/KEY of a person (hr/1001), unit:ID for all who work in a unit or below it, job:CODE, group:NAME of those who sign in, service:NAME of a service account, or another role", member)
 }
 
 // unknownRoles returns warnings about lines with roles that no person has.

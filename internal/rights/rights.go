@@ -52,6 +52,10 @@ const (
 	RetireTarget   Action = "target.retire"
 	MakeToken      Action = "token.make"
 	RevokeToken    Action = "token.revoke"
+	// MakeServiceToken is apart from MakeToken: a service account may be cleared to see
+	// more than the person who makes its token.
+	MakeServiceToken Action = "token.make-for-service"
+	EndSessions      Action = "session.end" // another person's, and see where they are
 )
 
 // The actions of reading. A line about all actions (*) is not about these.
@@ -66,7 +70,17 @@ var Reads = []Action{SeePerson, SeeProtected}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, RevokeToken}
+	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+
+// ServiceActions are the decisions and operations that a service account can be allowed.
+// Everything else that is not reading needs a person: no line of rights.csv gives it to a
+// service account.
+var ServiceActions = []Action{ImportFile}
+
+// needsPerson reports whether only a person can take an action.
+func needsPerson(a Action) bool {
+	return !slices.Contains(Reads, a) && !slices.Contains(ServiceActions, a)
+}
 
 // Role is a person's role in an installation or towards the object of a decision.
 type Role string
@@ -109,19 +123,42 @@ const (
 	OperatingSystem How = "operating-system"
 	// SignedIn at the organisation's identity provider, in a browser or with behov login.
 	SignedIn How = "signed-in"
-	// ByToken that the person made.
+	// ByToken that the person made, or that was made for the service account.
 	ByToken How = "token"
 )
 
-// Subject is a person who decides, as identified by the caller.
+// Subject is a person who decides or asks, or a service account, as identified by the
+// caller. The zero value is neither.
 type Subject struct {
 	Person identity.PersonID
-	How    How
+	// Service is the name of the service account; empty for a person.
+	Service string
+	How     How
 	// Assurance is how surely, of a person who signed in or shows a token.
 	Assurance Assurance
 	// Groups are those that the identity provider says the person is in, separated by
 	// line feeds: rights.csv may give them roles.
 	Groups string
+}
+
+// IsZero reports whether the subject is neither a person nor a service account.
+func (s Subject) IsZero() bool { return s.Person == "" && s.Service == "" }
+
+// ID returns what tells subjects apart: the opaque ID of a person, or service:NAME; empty
+// for the zero value.
+func (s Subject) ID() string {
+	if s.Service != "" {
+		return ServicePrefix + s.Service
+	}
+	return string(s.Person)
+}
+
+// Actor returns the subject as the actor of a record.
+func (s Subject) Actor() identity.Actor {
+	if s.Service != "" {
+		return identity.ServiceActor(s.Service)
+	}
+	return identity.PersonActor(s.Person)
 }
 
 // GroupNames returns the names of the groups, as rights.csv has them.
@@ -138,10 +175,12 @@ func (s Subject) GroupNames() []string {
 // Known is a subject with their data.
 type Known struct {
 	Subject
+	// Works: the person works here today. Of a service account: it is in the configuration,
+	// and one of the people who are responsible for it works here and is not suspended.
 	Works, Suspended bool
 	// Member lists the names by which the person may have roles: the person's
 	// records as SOURCE/KEY, unit:ID of the units in which they work and all
-	// above, job:CODE, group:NAME.
+	// above, job:CODE, group:NAME. Of a service account it is service:NAME.
 	Member []string
 }
 
@@ -169,10 +208,15 @@ type RefusedError struct {
 	Why string
 	// Roles may take the action; set when no line allows it to the person.
 	Roles []Role
-	role  Role
+	// Service is set when the action needs a person, and a service account asks.
+	Service string
+	role    Role
 }
 
 func (e *RefusedError) Error() string {
+	if e.Service != "" {
+		return fmt.Sprintf("not allowed (%s): it needs a person, and %s is a service account", e.Action, e.Service)
+	}
 	if e.Why != "" {
 		return fmt.Sprintf("not allowed (%s): %s", e.Action, e.Why)
 	}
@@ -181,6 +225,9 @@ func (e *RefusedError) Error() string {
 
 // Because returns the refusal as a reason.
 func (e *RefusedError) Because() reason.Reason {
+	if e.Service != "" {
+		return reason.Of(reason.NeedsPerson{Action: string(e.Action), Service: e.Service})
+	}
 	refused := reason.NotAllowed{Action: string(e.Action), Why: e.Why}
 	for _, r := range e.Roles {
 		refused.Roles = append(refused.Roles, string(r))
@@ -249,6 +296,9 @@ type request struct {
 // May returns the authority by which the subject may take the action, or a
 // *RefusedError.
 func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
+	if s.Service != "" && needsPerson(a) {
+		return "", &RefusedError{Action: a, Service: s.Service}
+	}
 	roles, err := r.RolesOf(s.Member)
 	if err != nil {
 		return "", err
@@ -259,7 +309,7 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	}
 	need := Requires(a)
 	switch {
-	case allowed && s.How.remote() && s.Assurance < need:
+	case allowed && s.Service == "" && s.How.remote() && s.Assurance < need: // a service account has no factors
 		return "", &AssuranceError{Action: a, Requires: need}
 	case allowed && len(line) > 0:
 		return Role(line[0]), nil
@@ -301,6 +351,9 @@ func (r *Rights) holds(args ...any) (any, error) {
 		return false, errors.New("holds(sub, role, obj): a subject, a role and an object")
 	}
 	who := s.Person
+	if s.Service != "" { // it is no person of any decision, and holds what it is given
+		return Role(role) == NotWorking && !s.Works || slices.Contains(s.roles, Role(role)), nil
+	}
 	if who == "" { // the person has no employment, and manages no one
 		return Role(role) == NotWorking, nil
 	}

@@ -1,6 +1,7 @@
 package rights_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -16,6 +18,8 @@ func TestWrongLinesAreNamed(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a bare number", "g, 1001, administrator", `rights.csv:1:4: "1001" has no source: write SOURCE/KEY, such as hr/1001`},
 		{"a login", "g, anna berg, administrator", `rights.csv:1:4: "anna berg" cannot have a role`},
+		{"a service account of another spelling", "g, service:Payroll, hr", `rights.csv:1:4: "service:Payroll" is no service account`},
+		{"a service account without a name", "g, service:, hr", `rights.csv:1:4: "service:" is no service account`},
 		{"a derived role", "# who\ng, hr/1, owner", "rights.csv:2:10: the role owner follows from data"},
 		{"a role of that kind", "g, hr/1, Administrator", `rights.csv:1:10: "Administrator" is not a role`},
 		{"an action", "p, operator, hold.relase, allow, w", `rights.csv:1:14: "hold.relase" is not an action`},
@@ -100,7 +104,8 @@ func TestNoLineOverridesTheLaw(t *testing.T) {
 		}
 		s := known("hr/0", "hr/1", "hr/2")
 		o := rights.Object{About: []identity.PersonID{"other"}, Owners: []identity.PersonID{"p"}, Managers: []identity.PersonID{"p"}, Reviewer: "p"}
-		switch rapid.IntRange(0, 4).Draw(t, "why not") {
+		actions := rights.Actions
+		switch rapid.IntRange(0, 5).Draw(t, "why not") {
 		case 0:
 			o.About = append(o.About, "p")
 		case 1:
@@ -111,8 +116,11 @@ func TestNoLineOverridesTheLaw(t *testing.T) {
 			s.Works = false
 		case 4:
 			s.Person = ""
+		case 5: // a service account of any role, which works: it does what ServiceActions say
+			s.Person, s.Service, s.How = "", "payroll", rights.ByToken
+			actions = slices.DeleteFunc(slices.Clone(actions), func(a rights.Action) bool { return slices.Contains(rights.ServiceActions, a) })
 		}
-		if role, err := r.May(s, rapid.SampledFrom(rights.Actions).Draw(t, "asked"), o); err == nil {
+		if role, err := r.May(s, rapid.SampledFrom(actions).Draw(t, "asked"), o); err == nil {
 			t.Fatalf("allowed as %s by\n%s", role, text.String())
 		}
 	})
@@ -132,6 +140,52 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: about themselves: %v", text, err)
 		}
 	})
+}
+
+// TestServiceAccounts: a service account has the roles that it is given and no other, also
+// for an object without people; it needs no factor, and reads and imports as its roles may.
+func TestServiceAccounts(t *testing.T) {
+	lines, problems := rights.Parse("rights.csv", "g, service:payroll, hr\ng, service:payroll, cleared\np, cleared, person.see-protected, allow, w\ng, service:root, administrator\n")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	r, err := rights.New(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := func(name string, works bool) rights.Known {
+		return rights.Known{Subject: rights.Subject{Service: name, How: rights.ByToken}, Works: works, Member: []string{"service:" + name}}
+	}
+	// An empty person ID in an object is not the service account.
+	own := rights.Object{About: []identity.PersonID{""}, Owners: []identity.PersonID{""}, Managers: []identity.PersonID{""}, CausedBy: []identity.PersonID{""}}
+	for _, c := range []struct {
+		name   string
+		works  bool
+		action rights.Action
+		want   rights.Role
+	}{
+		{"payroll", true, rights.ImportFile, rights.HR}, {"payroll", true, rights.SeePerson, rights.HR}, {"payroll", true, rights.SeeProtected, "cleared"}, {"payroll", true, rights.DecideImport, ""},
+		{"root", true, rights.ImportFile, rights.Administrator}, {"root", true, rights.SeePerson, rights.Administrator}, {"root", true, rights.SeeProtected, ""}, {"root", true, rights.MakeServiceToken, ""}, {"root", true, rights.EndSessions, ""},
+		{"payroll", false, rights.ImportFile, ""}, {"payroll", false, rights.SeePerson, ""}, {"idle", true, rights.SeePerson, ""}, {"idle", true, rights.DecideReview, ""}, {"idle", true, rights.Suspend, ""},
+	} {
+		role, err := r.May(account(c.name, c.works), c.action, own)
+		if role != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s %s: %q, %v", c.name, c.action, role, err)
+		}
+		if err != nil && (!rights.IsRefused(err) || rights.IsSelf(err) || rights.IsCause(err)) {
+			t.Errorf("%s %s: %v", c.name, c.action, err)
+		}
+	}
+	_, err = r.May(account("root", true), rights.DecideHold, rights.Object{})
+	var refused *rights.RefusedError
+	if !errors.As(err, &refused) || refused.Because().JSON() != reason.Of(reason.NeedsPerson{Action: "hold.decide", Service: "root"}).JSON() {
+		t.Errorf("%v", err)
+	}
+	for _, s := range []rights.Subject{{Service: "payroll"}, {Person: "p"}, {}} {
+		if s.IsZero() != (s.ID() == "") || s.IsZero() != (s.Actor() == "") || s.Service != "" && s.ID() != string(s.Actor()) {
+			t.Errorf("%+v is %q, and acts as %q", s, s.ID(), s.Actor())
+		}
+	}
 }
 
 func BenchmarkMay(b *testing.B) {

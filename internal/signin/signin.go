@@ -8,6 +8,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func addressOf(r *http.Request) string {
 	return r.RemoteAddr
 }
 
-// Caller is who makes a request.
+// Caller is the person or the service account that makes a request.
 type Caller struct {
 	Subject rights.Subject
 	// Known is what rights know of the subject now.
@@ -137,7 +138,8 @@ type Caller struct {
 var ErrNotSignedIn = errors.New("not signed in")
 
 // Caller returns who makes a request, or ErrNotSignedIn. A person who does not work here any
-// more, or is suspended, loses every session.
+// more, or is suspended, loses every session. A service account is refused while it is not in
+// the configuration, or no person who is responsible for it works here.
 func (s *SignIn) Caller(r *http.Request) (Caller, error) {
 	c, err := s.caller(r)
 	if err != nil {
@@ -151,10 +153,10 @@ func (s *SignIn) Caller(r *http.Request) (Caller, error) {
 		return Caller{}, err
 	}
 	if !known.Works || known.Suspended {
-		if err := s.db.EndSessionsOf(r.Context(), c.Subject.Person); err != nil {
-			return Caller{}, err
+		if c.Subject.Person != "" {
+			err = s.db.EndSessionsOf(r.Context(), c.Subject.Person)
 		}
-		return Caller{}, ErrNotSignedIn
+		return Caller{}, cmp.Or(err, ErrNotSignedIn)
 	}
 	c.Known = known
 	return c, nil
@@ -173,8 +175,11 @@ func (s *SignIn) caller(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	if refusal != "" || t.Owner == "" {
+	if refusal != "" || t.Owner == "" && t.Service == "" {
 		return Caller{}, ErrNotSignedIn
+	}
+	if t.Service != "" {
+		return Caller{Subject: rights.Subject{Service: t.Service, How: rights.ByToken}, Token: t, SignedIn: t.Created(), Expires: t.Expires()}, nil
 	}
 	how := rights.How(t.How)
 	if how == "" {

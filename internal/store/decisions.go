@@ -63,8 +63,11 @@ const (
 	// "issue" or "withdraw".
 	PassDecision DecisionKind = "pass"
 	// TokenDecision is about a token, the subject, with which an HR source is pushed
-	// to: "make" or "revoke".
+	// to, or the API is called: "make" or "revoke".
 	TokenDecision DecisionKind = "token"
+	// SessionDecision ends a session of a person, the subject, or all of them when there is
+	// none: "end".
+	SessionDecision DecisionKind = "session"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -99,6 +102,7 @@ const (
 	Issue    Verdict = "issue"
 	Withdraw Verdict = "withdraw"
 	Make     Verdict = "make"
+	End      Verdict = "end"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )

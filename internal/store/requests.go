@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"github.com/behov/behov/internal/identity"
 )
 
 // beside is what is written in the first transaction of a context, with what that writes.
@@ -101,18 +99,18 @@ const (
 
 // Task is long work that a client asked for.
 type Task struct {
-	ID      string            `db:"id"`
-	Owner   identity.PersonID `db:"owner"`
-	Kind    string            `db:"kind"`
-	State   TaskState         `db:"state"`
-	Stage   string            `db:"stage"`
-	Done    int               `db:"done"`
-	Total   int               `db:"total"`
-	Result  string            `db:"result"` // JSON, without personal values
-	Fault   string            `db:"fault"`
-	BeganUS Micros            `db:"began_us"`
-	SeenUS  Micros            `db:"seen_us"`
-	EndedUS Micros            `db:"ended_us"`
+	ID      string    `db:"id"`
+	Owner   string    `db:"owner"` // a person, or service:NAME
+	Kind    string    `db:"kind"`
+	State   TaskState `db:"state"`
+	Stage   string    `db:"stage"`
+	Done    int       `db:"done"`
+	Total   int       `db:"total"`
+	Result  string    `db:"result"` // JSON, without personal values
+	Fault   string    `db:"fault"`
+	BeganUS Micros    `db:"began_us"`
+	SeenUS  Micros    `db:"seen_us"`
+	EndedUS Micros    `db:"ended_us"`
 }
 
 // PutTask keeps a task, and drops those that ended before an instant.
@@ -123,7 +121,7 @@ func (db *DB) PutTask(ctx context.Context, t Task, before time.Time) error {
 		}
 		if err := tx.exec(ctx, `INSERT INTO task (`+columns[Task]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 			ON CONFLICT (id) DO UPDATE SET state = excluded.state, stage = excluded.stage, done = excluded.done, total = excluded.total, result = excluded.result, fault = excluded.fault, seen_us = excluded.seen_us, ended_us = excluded.ended_us`,
-			t.ID, string(t.Owner), t.Kind, t.State, t.Stage, t.Done, t.Total, t.Result, t.Fault, t.BeganUS, t.SeenUS, t.EndedUS); err != nil {
+			t.ID, t.Owner, t.Kind, t.State, t.Stage, t.Done, t.Total, t.Result, t.Fault, t.BeganUS, t.SeenUS, t.EndedUS); err != nil {
 			return fmt.Errorf("keep a task: %w", err)
 		}
 		return nil

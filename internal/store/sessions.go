@@ -110,6 +110,16 @@ func (db *DB) EndProviderSessions(ctx context.Context, subject, provider []byte)
 	return err
 }
 
+// EndSessions ends a session of a person, or all of them when id is empty, and returns how
+// many there were. The caller records why in the same transaction.
+func (tx *Tx) EndSessions(ctx context.Context, person identity.PersonID, id string) (int64, error) {
+	res, err := tx.tx.ExecContext(ctx, `DELETE FROM session WHERE person_id = $1 AND (id = $2 OR $2 = '')`, string(person), id)
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	return res.RowsAffected()
+}
+
 func (db *DB) endSessions(ctx context.Context, where string, args ...any) (n int64, err error) {
 	err = db.Write(ctx, func(tx *Tx) error {
 		res, err := tx.tx.ExecContext(ctx, `DELETE FROM session WHERE `+where, args...)

@@ -417,6 +417,47 @@ func TestTokens(t *testing.T) {
 	})
 }
 
+// TestServiceTokens: a token of a service account is no person's and no source's.
+func TestServiceTokens(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		token, made, err := store.NewToken(store.Token{Name: "the payroll system", Service: "payroll", Scopes: "hr:write"}, now, now.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, db, func(tx *store.Tx) error { return tx.PutToken(t.Context(), made, store.Decision{Maker: "person:q"}) })
+		found, why, err := db.CheckToken(t.Context(), token, now)
+		if err != nil || why != "" || found.Service != "payroll" || found.Owner != "" || found.Source != "" || !found.Has("hr:write") {
+			t.Errorf("%+v, %q, %v", found, why, err)
+		}
+	})
+}
+
+// TestEndSessions: the sessions of one person end, one or all, and no other person's.
+func TestEndSessions(t *testing.T) {
+	onBoth(t, func(t *testing.T, db *store.DB) {
+		at := func(d time.Duration) store.Micros { return store.Micros(now.Add(d).UnixMicro()) }
+		for id, person := range map[string]identity.PersonID{"a1": "a", "a2": "a", "a3": "a", "b1": "b"} {
+			if err := db.PutSession(t.Context(), store.Session{Hash: store.HashSession(id), ID: id, Person: person, Data: "{}", BeganUS: at(0), UsedUS: at(0), ExpiresUS: at(time.Hour)}, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := func(person identity.PersonID, id string) (n int64) {
+			t.Helper()
+			write(t, db, func(tx *store.Tx) (err error) {
+				n, err = tx.EndSessions(t.Context(), person, id)
+				return err
+			})
+			return n
+		}
+		if one, others, none, all, again := end("a", "a1"), end("b", "a2"), end("a", "zz"), end("a", ""), end("a", ""); one != 1 || others != 0 || none != 0 || all != 2 || again != 0 {
+			t.Errorf("ended: %d, %d, %d, %d, %d", one, others, none, all, again)
+		}
+		if left, err := db.SessionsOf(t.Context(), "b", now); err != nil || len(left) != 1 {
+			t.Errorf("%+v, %v", left, err)
+		}
+	})
+}
+
 // TestResources: what was pushed follows the record when that is moved, and is
 // gone when the person is erased.
 func TestResources(t *testing.T) {

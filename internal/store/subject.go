@@ -38,6 +38,10 @@ func TargetSubject(target string) Subject { return Subject(target) }
 // TokenSubject is the subject of a TokenDecision, by the token's ID.
 func TokenSubject(id string) Subject { return Subject(id) }
 
+// SessionSubject is the subject of a SessionDecision, by the session's ID; empty for all
+// sessions of the person.
+func SessionSubject(id string) Subject { return Subject(id) }
+
 const recordInfix = " record "
 
 // RecordSubject is the subject of a RecordDecision about a record of an HR source: the

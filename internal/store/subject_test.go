@@ -17,7 +17,7 @@ import (
 func TestSubjectsKeepTheirText(t *testing.T) {
 	for want, s := range map[string]store.Subject{
 		"d1": store.HoldSubject("d1"), "7-2": store.ReviewItem{Campaign: 7, Number: 2}.Subject(), "p2": store.PersonSubject("p2"), "e1": store.EmploymentSubject("e1"),
-		"k1": store.StepSubject("k1"), "t1": store.TargetSubject("t1"), "*": store.TargetSubject(store.EveryTarget), "": store.TargetSubject(""), "tok": store.TokenSubject("tok"),
+		"k1": store.StepSubject("k1"), "t1": store.TargetSubject("t1"), "*": store.TargetSubject(store.EveryTarget), "": store.TargetSubject(""), "tok": store.TokenSubject("tok"), "s1": store.SessionSubject("s1"),
 	} {
 		if string(s) != want {
 			t.Errorf("got %q, want %q", s, want)
@@ -51,6 +51,7 @@ func TestSubjectAccessors(t *testing.T) {
 			{Kind: store.EnableDecision, Verdict: store.Release, Subject: store.TargetSubject(text)},
 			{Kind: store.StepDecision, Verdict: store.Retry, Subject: store.StepSubject(audit.StepKey(text))},
 			{Kind: store.TokenDecision, Verdict: store.Make, Subject: store.TokenSubject(text)},
+			{Kind: store.SessionDecision, Verdict: store.End, Subject: store.SessionSubject(text)},
 		} {
 			other, two := d.OtherPerson()
 			if want := d.Kind == store.RecordDecision && string(d.Subject) == text; two != want || two && string(other) != text || !two && other != "" {

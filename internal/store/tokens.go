@@ -20,14 +20,17 @@ import (
 	"github.com/behov/behov/internal/reason"
 )
 
-// Token lets a client push to an HR source, or call the API as a person. The token itself
-// is stored nowhere.
+// Token lets a client push to an HR source, or call the API as a person or as a service
+// account. The token itself is stored nowhere.
 type Token struct {
 	ID     string `db:"id" json:"id"`
 	Name   string `db:"name" json:"name"` // who has it, for people
 	Source string `db:"source" json:"source"`
-	// Owner is the person as whom the API is called; empty for a source's token.
+	// Owner is the person as whom the API is called; empty for a source's token, and for one
+	// of a service account.
 	Owner identity.PersonID `db:"owner" json:"owner,omitempty"`
+	// Service is the name of the service account as which the API is called.
+	Service string `db:"service" json:"service,omitempty"`
 	// Scopes are what it may be used for, and Systems of which systems, each separated by
 	// spaces; no systems are all.
 	Scopes  string `db:"scopes" json:"scopes,omitempty"`
@@ -114,9 +117,9 @@ func NewToken(t Token, now, expires time.Time) (token string, made Token, err er
 // PutToken records a token, by a decision or, of the first one, by the user of the
 // operating system, who is the decision's maker.
 func (tx *Tx) PutToken(ctx context.Context, t Token, d Decision) error {
-	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Person: t.Owner, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Until: t.Expires()})})
-	if err := tx.exec(ctx, `INSERT INTO api_token (`+columns[Token]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-		t.ID, t.Name, t.Source, string(t.Owner), t.Scopes, t.Systems, t.Factors, t.SignedUS, t.How, t.Groups, t.Hash, t.MadeUS, t.UsedUS, t.RevokedUS, t.ExpiresUS); err != nil {
+	tx.Audit(audit.Record{At: t.Created(), Actor: d.Maker, Authority: d.Authority, Action: audit.TokenMade, Target: t.Source, Person: t.Owner, Reason: reason.Of(reason.TokenMade{Token: t.ID, Name: t.Name, Service: t.Service, Until: t.Expires()})})
+	if err := tx.exec(ctx, `INSERT INTO api_token (`+columns[Token]("")+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		t.ID, t.Name, t.Source, string(t.Owner), t.Service, t.Scopes, t.Systems, t.Factors, t.SignedUS, t.How, t.Groups, t.Hash, t.MadeUS, t.UsedUS, t.RevokedUS, t.ExpiresUS); err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}
 	return nil

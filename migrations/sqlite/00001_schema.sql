@@ -165,7 +165,8 @@ CREATE TABLE hr_position (
     moved_us BIGINT NOT NULL
 );
 
--- Tokens: of a source, which pushes people by it, or of a person, who calls the API by it.
+-- Tokens: of a source, which pushes people by it, or of a person (owner) or a service
+-- account (service, its name), who calls the API by it.
 -- scopes says what it may be used for, systems of which systems; both are empty for a
 -- source's, and systems for all. factors is "many" when the person signed in so to make it,
 -- and signed_us is when they did, 0 for when it was made. how and member_of are of a token
@@ -176,6 +177,7 @@ CREATE TABLE api_token (
     name       TEXT NOT NULL,
     source     TEXT NOT NULL,
     owner      TEXT NOT NULL DEFAULT '',
+    service    TEXT NOT NULL DEFAULT '',
     scopes     TEXT NOT NULL DEFAULT '',
     systems    TEXT NOT NULL DEFAULT '',
     factors    TEXT NOT NULL DEFAULT '',
@@ -243,7 +245,7 @@ CREATE INDEX idempotent_request_at ON idempotent_request (at_us);
 -- personal values.
 CREATE TABLE task (
     id       TEXT PRIMARY KEY,
-    owner    TEXT NOT NULL,
+    owner    TEXT NOT NULL, -- a person, or service:NAME
     kind     TEXT NOT NULL,
     state    TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
     stage    TEXT NOT NULL DEFAULT '',
@@ -283,7 +285,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- a person, whose reason is empty.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'readmission')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,

@@ -3,6 +3,9 @@
 // owner and deputy (of the system lib), manager (of staff and secret), reviewer, stranger,
 // staff (a librarian), secret (who has a protected identity), and gone (who has left).
 //
+// The service accounts are called as their role, too: auditor, which sees everyone;
+// payroll (HR), which sends HR events; administrator; and idle, which has no role.
+//
 // It must never be imported by anything but tests.
 package office
 
@@ -39,6 +42,10 @@ type Office struct {
 // Roles are the people, but for staff, secret and gone.
 var Roles = []string{"administrator", "operator", "personnel", "officer", "auditor", "owner", "deputy", "manager", "reviewer", "stranger"}
 
+// Services are the service accounts. The administrator and the operator are responsible for
+// each of them.
+var Services = []string{"administrator", "auditor", "idle", "payroll"}
+
 // Header is that of the HR file.
 const Header = "person_id,employment_id,given_name,family_name,unit,job_code,job_title,manager_id,start_date,end_date,protected\n"
 
@@ -47,11 +54,21 @@ g, hr/operator, operator
 g, hr/personnel, hr
 g, hr/officer, data-protection-officer
 g, hr/auditor, auditor
+g, service:administrator, administrator
+g, service:auditor, auditor
+g, service:payroll, hr
+`
+
+const services = `service_accounts:
+  administrator: {purpose: a test, responsible: [hr/administrator, hr/operator]}
+  auditor: {purpose: a test, responsible: [hr/administrator, hr/operator]}
+  idle: {purpose: a test, responsible: [hr/administrator, hr/operator]}
+  payroll: {purpose: a test, responsible: [hr/administrator, hr/operator]}
 `
 
 // files are the configuration. The text of rights.csv follows the roles.
 var files = map[string]string{
-	"behov.yaml":     "timezone: Europe/Stockholm\nhr: {sources: {hr: {}}}\ntargets:\n  one: {memory: {groups: [staff, library]}}\n",
+	"behov.yaml":     "timezone: Europe/Stockholm\nhr: {sources: {hr: {}}}\n" + services + "targets:\n  one: {memory: {groups: [staff, library]}}\n",
 	"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}}}\n",
 	"policy.csv":     "p, everyone, true, base:staff, allow, everybody\np, librarian, r.sub.job_code == 'LIB', lib:library, allow, lends books\n",
 	"units.csv":      "unit,parent,name\noffice,,The office\nhideout,,The hideout\n",
