@@ -2,6 +2,7 @@ package wording_test
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -274,11 +275,15 @@ func TestTheWordsOfADecision(t *testing.T) {
 // TestDecisionsHaveWords: every kind and verdict that the store has stands in the sentences,
 // in both languages; one of a later version is shown as it is.
 func TestDecisionsHaveWords(t *testing.T) {
-	text, err := os.ReadFile("../store/decisions.go")
-	if err != nil {
-		t.Fatal(err)
+	var declared [][]string
+	sources, _ := filepath.Glob("../store/*.go")
+	for _, file := range sources {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		declared = append(declared, regexp.MustCompile(`(?m)^(?:const |\t)\w+ +(DecisionKind|Verdict) *= "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1)...)
 	}
-	declared := regexp.MustCompile(`(?m)^\t\w+ +(DecisionKind|Verdict) *= "([a-z-]+)"`).FindAllStringSubmatch(string(text), -1)
 	for _, l := range wording.Languages {
 		content, err := os.ReadFile(string(l) + ".yaml")
 		if err != nil {
