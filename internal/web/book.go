@@ -250,7 +250,7 @@ func (v *visit) menu() []menuItem {
 	at := v.request.URL.Path
 	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "mine", Href: "/mine"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
 	if v.SeesEveryone() {
-		all = append(all, menuItem{ID: "changes", Href: "/changes"})
+		all = append(all, menuItem{ID: "organisation", Href: "/organisation"}, menuItem{ID: "changes", Href: "/changes"})
 	}
 	all = append(all, menuItem{ID: "ask", Href: "/ask"})
 	if v.SeesEveryone() {

@@ -47,6 +47,7 @@ type site struct {
 	books   map[wording.Language]*book
 	assets  map[string]asset // by their address
 	policy  string
+	counted counted
 }
 
 // New returns the pages, to be mounted at the root.
@@ -71,6 +72,7 @@ func New(d Deps) (http.Handler, error) {
 	s.systems()
 	s.reviews()
 	s.changes()
+	s.organisation()
 	s.ask()
 	s.administration()
 	s.mux.HandleFunc("POST /language", s.chooseLanguage)

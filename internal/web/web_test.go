@@ -221,7 +221,7 @@ func TestPages(t *testing.T) {
 				sees = http.StatusOK
 			}
 			for path, want := range map[string]int{"/": 200, "/mine": 200, "/people": 200, "/systems": 200, "/systems/lib": 200, "/reviews": 200, "/ask": 200, "/ask?what=lib": 200, "/ask?what=lib:library&from=2026-11-01&to=2026-11-30": 200,
-				"/administration/rights": 200, "/nothing": 404, "/people/nobody": 404, "/systems/nothing": 404, "/changes": sees, "/administration": sees, "/holds/abc": 0, person(key): 200, "/mine?on=2026-11-01": 200, "/mine?on=nonsense": 200} {
+				"/administration/rights": 200, "/nothing": 404, "/people/nobody": 404, "/systems/nothing": 404, "/changes": sees, "/organisation": sees, "/administration": sees, "/holds/abc": 0, person(key): 200, "/mine?on=2026-11-01": 200, "/mine?on=nonsense": 200} {
 				if want != 0 {
 					v.get(path, want)
 				}

@@ -1,0 +1,234 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/identity"
+)
+
+// counted keeps the last count of the organisation. Counting reads everyone, so that no
+// page waits for it: it is done again when one asks and the last is old.
+type counted struct {
+	mu      sync.Mutex
+	last    *access.Organisation
+	err     error
+	running chan struct{} // closed when a count ends; nil when none runs
+}
+
+const (
+	// countedFor is for how long a count is shown without another being made.
+	countedFor = 10 * time.Minute
+	// countWait is how long a page waits for the first count.
+	countWait = 2 * time.Second
+)
+
+// get returns the last count; nil while the first is made.
+func (c *counted) get(ctx context.Context, a *access.Answers) (*access.Organisation, error) {
+	c.mu.Lock()
+	running := c.running
+	if old := c.last == nil || a.Now().Sub(c.last.At) > countedFor; old && running == nil {
+		running = make(chan struct{})
+		c.running = running
+		go func() {
+			o, err := a.Organisation(context.WithoutCancel(ctx))
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.err = err; err == nil {
+				c.last = o
+			}
+			c.running = nil
+			close(running)
+		}()
+	}
+	last := c.last
+	c.mu.Unlock()
+	if last != nil {
+		return last, nil
+	}
+	select {
+	case <-running:
+	case <-time.After(countWait):
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last, c.err
+}
+
+// organisationPage is the organisation with what is drawn of it.
+type organisationPage struct {
+	*access.Organisation
+	Chart   chart
+	Systems []string // with access that no reason is known of, most first
+	Heat    []heatRow
+}
+
+// heatRow is a unit of the map.
+type heatRow struct {
+	access.UnitCount
+	Cells []heatCell
+}
+
+// heatCell is how much unexplained access there is; Level is 0 to 4.
+type heatCell struct {
+	System       string
+	Count, Level int
+	Of           int // all access there
+}
+
+// unexplainedPage is who has access that behov neither gave nor adopted.
+type unexplainedPage struct {
+	Unit, Name, System string
+	People             []access.Ref
+	More               bool
+}
+
+// noUnit stands in an address for people without a unit.
+const noUnit = "-"
+
+func (s *site) organisation() {
+	s.page("/organisation", "organisation", func(v *visit) (any, error) {
+		o, err := s.count(v)
+		if err != nil || o == nil {
+			return organisationPage{}, err
+		}
+		p := organisationPage{Organisation: o, Chart: v.chart(o.Months)}
+		p.heat()
+		return p, nil
+	})
+	s.page("/organisation/{unit}/{system}", "unexplained", func(v *visit) (any, error) {
+		o, err := s.count(v)
+		if err != nil {
+			return nil, err
+		}
+		p := unexplainedPage{Unit: v.request.PathValue("unit"), System: v.request.PathValue("system")}
+		if o == nil {
+			return p, nil
+		}
+		if p.Unit == noUnit {
+			p.Unit = ""
+		}
+		ids := o.Unexplained[access.UnitSystem{Unit: p.Unit, System: p.System}]
+		if len(ids) == 0 {
+			return nil, &access.CursorError{}
+		}
+		p.Name = cmp.Or(s.Config.Rules.Units.Name(p.Unit), p.Unit)
+		if err := v.Load(ids); err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			p.People = append(p.People, v.Ref(id))
+		}
+		return p, nil
+	})
+}
+
+// count returns the organisation for those who may see everyone.
+func (s *site) count(v *visit) (*access.Organisation, error) {
+	if !v.SeesEveryone() {
+		return nil, errEveryone
+	}
+	return s.counted.get(v, s.answers)
+}
+
+// heat makes the map of access without a reason.
+func (p *organisationPage) heat() {
+	total := map[string]int{}
+	most := 0
+	for _, u := range p.Units {
+		for system, c := range u.Systems {
+			total[system] += c.Unexplained
+			most = max(most, c.Unexplained)
+		}
+	}
+	for system, n := range total {
+		if n > 0 {
+			p.Systems = append(p.Systems, system)
+		}
+	}
+	slices.SortFunc(p.Systems, func(a, b string) int { return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b)) })
+	for _, u := range p.Units {
+		if u.Unexplained == 0 {
+			continue
+		}
+		r := heatRow{UnitCount: u}
+		for _, system := range p.Systems {
+			c := u.Systems[system]
+			cell := heatCell{System: system, Count: c.Unexplained, Of: c.Access}
+			if c.Unexplained > 0 {
+				cell.Level = min(4, 1+3*c.Unexplained/max(1, most))
+			}
+			r.Cells = append(r.Cells, cell)
+		}
+		p.Heat = append(p.Heat, r)
+	}
+}
+
+// chart is how many people came, moved and left, by month: three bars for each.
+type chart struct {
+	Width, Height, Floor int
+	Months               []chartMonth
+	Lines                []mark
+}
+
+type chartMonth struct {
+	access.MonthCount
+	X     int
+	Name  string // of the month, short
+	Label string
+	Bars  []chartBar
+}
+
+type chartBar struct {
+	X, Y, Height int
+	Kind         string
+}
+
+const (
+	chartWidth  = 760
+	chartHeight = 200
+	chartFloor  = 170
+	chartTop    = 14
+	chartLeft   = 36
+	chartBarW   = 12
+)
+
+func (b *book) chart(months []access.MonthCount) chart {
+	c := chart{Width: chartWidth, Height: chartHeight, Floor: chartFloor}
+	most := 1
+	for _, m := range months {
+		most = max(most, m.Joined, m.Moved, m.Left)
+	}
+	high := func(n int) int { return n * (chartFloor - chartTop) / most }
+	for _, n := range []int{most, most / 2} {
+		if n > 0 {
+			c.Lines = append(c.Lines, mark{X: chartFloor - high(n), Text: b.Number(n)})
+		}
+	}
+	step := (chartWidth - chartLeft) / max(1, len(months))
+	for i, m := range months {
+		x := chartLeft + i*step
+		name := b.monthName(m.First)
+		drawn := chartMonth{MonthCount: m, X: x + step/2, Name: string([]rune(name)[:3]), Label: b.T("organisation.month", "month", name+" "+string(m.First[:4]), "joined", m.Joined, "moved", m.Moved, "left", m.Left)}
+		for n, value := range []int{m.Joined, m.Moved, m.Left} {
+			if h := high(value); value > 0 {
+				drawn.Bars = append(drawn.Bars, chartBar{X: x + step/2 - 3*chartBarW/2 + n*chartBarW, Y: chartFloor - max(2, h), Height: max(2, h), Kind: []string{"joined", "moved", "left"}[n]})
+			}
+		}
+		c.Months = append(c.Months, drawn)
+	}
+	return c
+}
+
+func (b *book) monthName(d identity.Date) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return string(d)
+	}
+	return months[b.Language][t.Month()-1]
+}
