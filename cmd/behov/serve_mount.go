@@ -14,6 +14,7 @@ import (
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/outbound"
+	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/scimserver"
 	"github.com/behov/behov/internal/server"
@@ -69,12 +70,13 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 		return token, err
 	})
 	door.Admit(m.links...)
-	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	plans := &preview.Plans{DB: m.i.db, Engine: e, Now: m.app.now, Log: m.log}
+	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Now: m.app.now, Log: m.log})
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
 	root.Handle(api.AuthZENMetadata, answers)
-	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Now: m.app.now, Log: m.log})
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/behov/behov/internal/build"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/signin"
@@ -44,6 +45,7 @@ type Deps struct {
 	Engine   *reconcile.Engine
 	Importer *hr.Importer
 	Door     *signin.SignIn
+	Plans    *preview.Plans // nil makes them
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -54,7 +56,6 @@ type api struct {
 	answers *access.Answers
 	huma    huma.API
 	rules   map[string]Rule // by operation
-	tasks   *tasks
 }
 
 // New returns the API's handler, and its OpenAPI document.
@@ -71,8 +72,11 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for, or that was made for a service account."},
 		"session": {Type: "apiKey", In: "cookie", Name: "behov", Description: "The session of a browser (" + signin.Path + ")."},
 	}
+	if d.Plans == nil {
+		d.Plans = &preview.Plans{DB: d.DB, Engine: d.Engine, Now: d.Now, Log: d.Log}
+	}
 	mux := http.NewServeMux()
-	a := &api{Deps: d, answers: &access.Answers{DB: d.DB, Config: d.Config, Now: d.Now}, rules: map[string]Rule{}, tasks: newTasks()}
+	a := &api{Deps: d, answers: &access.Answers{DB: d.DB, Config: d.Config, Now: d.Now}, rules: map[string]Rule{}}
 	a.huma = humago.New(mux, c)
 	a.huma.UseMiddleware(a.refuseEmpty)
 	a.people()

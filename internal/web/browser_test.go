@@ -69,6 +69,11 @@ func TestPagesInABrowser(t *testing.T) {
 		"ask": "/ask", "organisation": "/organisation", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")
+	h.Import(office.Header + "new,E9,Nina,New,office,LIB,Librarian,manager,2026-11-30,,no\n")
+	b.Go("/changes")
+	testenv.Do(b, "plan", chromedp.Click("form.pick button"))
+	b.Await(`document.querySelector("main").innerText.includes("Nina New")`) // the page looks again by itself
+	pages["plan"] = strings.TrimPrefix(testenv.Do(b, "address", chromedp.Location()), h.url)
 	for _, screen := range []testenv.Screen{{Language: "sv", Width: 1200, Scripts: true}, {Language: "en", Dark: true, Width: 320, Scripts: true}, {Language: "en", Width: 390, Scripts: true}, {Language: "sv", Dark: true, Width: 1200, Scripts: true}} {
 		b.As(screen)
 		for name, path := range pages {

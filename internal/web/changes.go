@@ -9,18 +9,20 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
 // changesPage is what waits for a person, or for a target.
 type changesPage struct {
-	Holds     []access.Hold
-	Steps     []access.FailingStep
-	Parked    int
-	Status    access.Status
-	MayRetry  bool
-	MayDecide bool
+	Holds    []access.Hold
+	Steps    []access.FailingStep
+	Parked   int
+	Status   access.Status
+	MayRetry bool
+	Busy     bool // other plans are being made
+	Tomorrow identity.Date
 }
 
 // holdPage is a hold with what it would do.
@@ -56,7 +58,7 @@ func (s *site) changes() {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
-		var p changesPage
+		p := changesPage{Busy: v.request.URL.Query().Has("busy"), Tomorrow: v.Today().AddDays(1)}
 		var err error
 		if p.Holds, _, err = v.Holds(false); err != nil {
 			return nil, err
@@ -129,17 +131,7 @@ func (v *visit) hold(digest string) (p holdPage, err error) {
 		return p, err
 	}
 	p.Hold = v.Hold(h.HoldState)
-	counts := map[string]int{}
-	for _, step := range p.Would.Steps {
-		counts[string(step.Op)]++
-	}
-	for op, n := range counts {
-		p.Counts = append(p.Counts, stepCount{Op: op, Count: n})
-	}
-	slices.SortFunc(p.Counts, func(a, b stepCount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Op, b.Op)) })
-	for i := range p.Counts {
-		p.Counts[i].Share = max(1, 100*p.Counts[i].Count/p.Counts[0].Count)
-	}
+	p.Counts = counts(h.Steps)
 	p.Shown = p.Would.Steps[:min(len(p.Would.Steps), holdListed)]
 	for kind, people := range p.Would.Events {
 		p.Events = append(p.Events, heldEvents{kind, len(people), people[:min(len(people), holdListed)]})
@@ -148,6 +140,22 @@ func (v *visit) hold(digest string) (p holdPage, err error) {
 	p.May, _, err = v.May(actionOf(p.Kind))
 	p.May = p.May && p.Decision == nil && p.Current
 	return p, err
+}
+
+// counts counts steps by what they do.
+func counts(steps []plan.Step) (all []stepCount) {
+	by := map[string]int{}
+	for _, s := range steps {
+		by[string(s.Op)]++
+	}
+	for op, n := range by {
+		all = append(all, stepCount{Op: op, Count: n})
+	}
+	slices.SortFunc(all, func(a, b stepCount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Op, b.Op)) })
+	for i := range all {
+		all[i].Share = max(1, 100*all[i].Count/all[0].Count)
+	}
+	return all
 }
 
 // consequences says what a decision on a hold would do.

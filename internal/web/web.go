@@ -19,6 +19,7 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
@@ -35,6 +36,7 @@ type Deps struct {
 	Engine   *reconcile.Engine
 	Importer *hr.Importer
 	Door     *signin.SignIn
+	Plans    *preview.Plans
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -72,6 +74,7 @@ func New(d Deps) (http.Handler, error) {
 	s.systems()
 	s.reviews()
 	s.changes()
+	s.planned()
 	s.organisation()
 	s.ask()
 	s.administration()

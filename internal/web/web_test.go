@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"golang.org/x/net/html"
 
 	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/testenv"
@@ -46,7 +48,7 @@ func newHouse(t testing.TB, files map[string]string) *house {
 	if h.door, err = signin.New(h.DB, h.Config, h.Clock, log, nil); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := web.New(web.Deps{DB: h.DB, Config: h.Config, Engine: h.Engine, Importer: &hr.Importer{DB: h.DB, Config: h.Config, Now: h.Clock}, Door: h.door, Now: h.Clock, Log: log})
+	pages, err := web.New(web.Deps{DB: h.DB, Config: h.Config, Engine: h.Engine, Importer: &hr.Importer{DB: h.DB, Config: h.Config, Now: h.Clock}, Door: h.door, Plans: &preview.Plans{DB: h.DB, Engine: h.Engine, Now: h.Clock, Log: log}, Now: h.Clock, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,6 +323,38 @@ func TestHoldsOnPages(t *testing.T) {
 	officer.get("/holds/zzz", 404)
 }
 
+// TestPlansOnPages: a plan is made in the background, and shown by person and by system.
+func TestPlansOnPages(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Import(office.Header + "new,E9,Nina,New,office,LIB,Librarian,manager,2026-12-24,,no\n")
+	v := h.as("operator", "sv")
+	h.as("stranger", "sv").send("/changes/plan", url.Values{}, http.StatusForbidden)
+	ready := func(day string) string {
+		t.Helper()
+		_, page, at := v.ask(http.MethodPost, "/changes/plan", url.Values{"as_of": {day}})
+		for deadline := time.Now().Add(20 * time.Second); strings.Contains(page, "data-reload"); _, page, _ = v.ask(http.MethodGet, at, nil) {
+			if time.Now().After(deadline) {
+				t.Fatal("the plan is never ready")
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		v.get(at+"&by=system", 200)
+		other := h.as("administrator", "sv")
+		other.get(at, 404)
+		return textOf(page)
+	}
+	if today := ready(""); !strings.Contains(today, "konton skapas") || !strings.Contains(today, "Anna Staff") || !strings.Contains(today, "Lends books.") || strings.Contains(today, "Nina New") || strings.Contains(today, "Hemligsson") {
+		t.Errorf("today: %s", today)
+	}
+	if later := ready("2026-12-24"); !strings.Contains(later, "Ändringar till och med 24 december 2026") || !strings.Contains(later, "Nina New") {
+		t.Errorf("later: %s", later)
+	}
+	h.Apply()
+	if done := ready("2020-01-01"); !strings.Contains(done, "Det finns inget att göra") {
+		t.Errorf("afterwards: %s", done)
+	}
+}
+
 func TestTheSwitchOfLanguages(t *testing.T) {
 	h := newHouse(t, nil)
 	v := h.as("auditor", "sv")
@@ -509,7 +543,7 @@ func TestValuesHaveWords(t *testing.T) {
 			all.Pages[k] = m
 		}
 	}
-	for group, in := range map[string][2]string{"grant": {"../access/grant.go", "GrantState"}, "state": {"../identity/state.go", "State"}, "hold-kind": {"../store/holds.go", "HoldKind"}, "event": {"../identity/person.go", "Kind"}, "step": {"../../connectors/connectors.go", "Op"}, "import": {"../store/hr.go", "ImportStatus"}} {
+	for group, in := range map[string][2]string{"grant": {"../access/grant.go", "GrantState"}, "state": {"../identity/state.go", "State"}, "hold-kind": {"../store/holds.go", "HoldKind"}, "event": {"../identity/person.go", "Kind"}, "step": {"../../connectors/connectors.go", "Op"}, "step of a plan": {"../plan/plan.go", `connectors\.Op`}, "import": {"../store/hr.go", "ImportStatus"}} {
 		source, err := os.ReadFile(in[0])
 		if err != nil {
 			t.Fatal(err)
@@ -520,6 +554,7 @@ func TestValuesHaveWords(t *testing.T) {
 			t.Errorf("%s: %d values are found", in[1], len(values))
 		}
 		for _, v := range values {
+			group, _, _ := strings.Cut(group, " ")
 			if all.Pages[group][v[1]] == nil {
 				t.Errorf("pages.%s has no %s", group, v[1])
 			}

@@ -1,6 +1,8 @@
 // Comfort only: every page works without it.
 "use strict";
 (() => {
+  const waits = document.querySelector("[data-reload]");
+  if (waits) setTimeout(() => location.reload(), Number(waits.dataset.reload));
   const review = document.querySelector("[data-review]");
   if (!review) return;
   const items = [...review.querySelectorAll(".item")];
