@@ -84,6 +84,8 @@ type trailReader interface {
 type waitingReader interface {
 	Holds(ctx context.Context) ([]store.HoldState, error)
 	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
+	NewestReviews(ctx context.Context, most int) ([]store.ReviewSummary, error)
+	DecisionsAbout(ctx context.Context, person identity.PersonID, most int) ([]store.Decision, error)
 	OpenReviews(ctx context.Context) (reviews, questions int, err error)
 	DecryptReasons(ctx context.Context, decisions ...*store.Decision) error
 	Pauses(ctx context.Context) (map[string]store.Decision, error)

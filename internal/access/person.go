@@ -193,6 +193,25 @@ func (v *View) about(ref string, statuses Statuses) (s subject, err error) {
 	return s, err
 }
 
+// DecisionsAbout returns the newest decisions about a person, at most so many. A viewer who
+// may not see everyone gets those about themselves only.
+func (v *View) DecisionsAbout(ref string, most int) ([]Decision, error) {
+	p, err := v.Find(ref)
+	if err != nil || !v.everyone && p.ID != v.viewer.Subject.Person {
+		return []Decision{}, err
+	}
+	all, err := v.DB.DecisionsAbout(v.ctx, p.ID, most)
+	if err != nil {
+		return nil, err
+	}
+	var ids []identity.PersonID
+	for _, d := range all {
+		maker, _ := d.Maker.Person()
+		ids = append(ids, maker)
+	}
+	return each(all, v.Decision), v.Load(ids)
+}
+
 // Person returns where a person stands today. It asks no target; with statuses the MFA of
 // the person is asked for, too.
 func (v *View) Person(ref string, statuses Statuses) (Person, error) {

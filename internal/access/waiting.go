@@ -102,7 +102,60 @@ func (v *View) ReviewItems(all bool) ([]ReviewItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	items = slices.DeleteFunc(items, func(i store.ReviewItem) bool { return i.Decision != nil && !all })
+	return v.reviewItems(slices.DeleteFunc(items, func(i store.ReviewItem) bool { return i.Decision != nil && !all }), decisions)
+}
+
+// Review returns the questions of one review, about people whom the viewer may see.
+func (v *View) Review(campaign int64) ([]ReviewItem, error) {
+	items, decisions, err := v.DB.ReviewItems(v.ctx, campaign)
+	if err != nil {
+		return nil, err
+	}
+	return v.reviewItems(items, decisions)
+}
+
+// Review is a review with how many questions it has.
+type Review struct {
+	Campaign  int64        `json:"campaign"`
+	System    string       `json:"system"`
+	Reviewer  *Actor       `json:"reviewer,omitempty"` // who is asked; left out for the owner of the system
+	StartedAt store.Micros `json:"started_at"`
+	Questions int          `json:"questions"`
+	Answered  int          `json:"answered"`
+	Mine      bool         `json:"mine"` // the viewer may answer
+}
+
+// reviewsListed is how many reviews are listed.
+const reviewsListed = 200
+
+// Reviews returns the newest reviews that the viewer may answer, or of a viewer who may see
+// everyone all.
+func (v *View) Reviews() ([]Review, error) {
+	newest, err := v.DB.NewestReviews(v.ctx, reviewsListed)
+	if err != nil {
+		return nil, err
+	}
+	reviews := []Review{}
+	for _, r := range newest {
+		system, _ := v.Config.Rules.Catalogue.System(r.System)
+		asked, _ := r.Reviewer.Person()
+		x := Review{Campaign: r.Campaign, System: r.System, StartedAt: r.StartedUS, Questions: r.Questions, Answered: r.Answered}
+		if x.Mine, err = v.mayAnswer(asked, "", system); err != nil {
+			return nil, err
+		}
+		if !x.Mine && !v.everyone {
+			continue
+		}
+		if r.Reviewer != "" {
+			reviewer := v.ActorOf(r.Reviewer)
+			x.Reviewer = &reviewer
+		}
+		reviews = append(reviews, x)
+	}
+	return reviews, nil
+}
+
+func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.Decision) ([]ReviewItem, error) {
 	var ids []identity.PersonID
 	var reasons []reason.Reason
 	decided := make([]*store.Decision, len(items))
@@ -125,6 +178,7 @@ func (v *View) ReviewItems(all bool) ([]ReviewItem, error) {
 	if err := v.DB.DecryptReasons(v.ctx, decided...); err != nil {
 		return nil, err
 	}
+	var err error
 	shown := []ReviewItem{}
 	for n, item := range items {
 		if v.hides(item.Person) {

@@ -280,6 +280,20 @@ func (db *DB) DecisionsBySeq(ctx context.Context, numbers []int64) ([]Decision, 
 	return all, db.DecryptReasons(ctx, opened...)
 }
 
+// DecisionsAbout returns at most so many decisions about a person, the newest first, their
+// reasons opened.
+func (db *DB) DecisionsAbout(ctx context.Context, person identity.PersonID, most int) ([]Decision, error) {
+	var all []Decision
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE person_id = $1 ORDER BY seq DESC LIMIT $2`, string(person), most); err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	opened := make([]*Decision, len(all))
+	for i := range all {
+		opened[i] = &all[i]
+	}
+	return all, db.DecryptReasons(ctx, opened...)
+}
+
 // CurrentDecisionsBy returns the decisions about people that a person made and that
 // no later decision of the kind about the same person and entitlement replaced. One
 // about a record, or about two people, is replaced by one about the same two only.

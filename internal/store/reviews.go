@@ -73,6 +73,26 @@ func (db *DB) ReviewItems(ctx context.Context, campaign int64) ([]ReviewItem, ma
 	return items, bySeq, nil
 }
 
+// ReviewSummary is a review with how many questions it has.
+type ReviewSummary struct {
+	Campaign  int64          `db:"id"`
+	System    string         `db:"system"`
+	Reviewer  identity.Actor `db:"reviewer"` // who is asked; empty for the owner of the system
+	StartedUS Micros         `db:"started_us"`
+	Questions int            `db:"questions"`
+	Answered  int            `db:"answered"`
+}
+
+// NewestReviews returns at most so many reviews, the newest first.
+func (db *DB) NewestReviews(ctx context.Context, most int) ([]ReviewSummary, error) {
+	var all []ReviewSummary
+	if err := db.read.SelectContext(ctx, &all, `SELECT c.id, c.system, c.reviewer, c.started_us, COUNT(i.number) AS questions, COUNT(i.decision) AS answered
+		FROM (SELECT * FROM review_campaign ORDER BY id DESC LIMIT $1) c JOIN review_item i ON i.campaign_id = c.id GROUP BY c.id, c.system, c.reviewer, c.started_us ORDER BY c.id DESC`, most); err != nil {
+		return nil, fmt.Errorf("read reviews: %w", err)
+	}
+	return all, nil
+}
+
 // OpenReviews returns how many reviews have questions that are not decided, and how many
 // questions these are.
 func (db *DB) OpenReviews(ctx context.Context) (campaigns, items int, err error) {

@@ -40,6 +40,7 @@ type personPage struct {
 	Jobs    []access.Spell // on the day
 	Systems []access.System
 	May     map[string]bool
+	Decided []access.Decision // about the person, the newest first
 }
 
 // held is a grant with what the audit trail knows of it.
@@ -168,6 +169,9 @@ func (v *visit) needs(action rights.Action, p identity.Person) error {
 	return nil
 }
 
+// decisionsListed is how many decisions about a person their page lists.
+const decisionsListed = 12
+
 // person returns a person as they are on the day that the address names.
 func (v *visit) person(ref string) (any, error) {
 	grants, err := v.Grants(ref, v.site.Engine)
@@ -210,6 +214,9 @@ func (v *visit) person(ref string) (any, error) {
 		if p.May[d.path], _, err = v.MayDecide(d.action, about); err != nil {
 			return nil, err
 		}
+	}
+	if p.Decided, err = v.DecisionsAbout(id, decisionsListed); err != nil {
+		return nil, err
 	}
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended

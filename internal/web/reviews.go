@@ -42,28 +42,21 @@ type question struct {
 func (q question) Answered() bool { return q.Decision != nil }
 
 func (s *site) reviews() {
-	s.page("/reviews", "reviews", func(v *visit) (any, error) {
-		items, err := v.ReviewItems(true)
-		if err != nil {
-			return nil, err
-		}
-		return slices.DeleteFunc(v.campaigns(items), func(c campaign) bool { return c.Mine == 0 && !v.SeesEveryone() }), nil
-	})
+	s.page("/reviews", "reviews", func(v *visit) (any, error) { return v.Reviews() })
 	s.page("/reviews/{campaign}", "review", func(v *visit) (any, error) {
 		id, err := strconv.ParseInt(v.request.PathValue("campaign"), 10, 64)
 		if err != nil {
 			return nil, &access.CursorError{}
 		}
-		items, err := v.ReviewItems(true)
+		items, err := v.Review(id)
 		if err != nil {
 			return nil, err
 		}
-		items = slices.DeleteFunc(items, func(i access.ReviewItem) bool { return i.Campaign != id || !i.Mine && !v.SeesEveryone() })
-		all := v.campaigns(items)
-		if len(all) == 0 {
+		items = slices.DeleteFunc(items, func(i access.ReviewItem) bool { return !i.Mine && !v.SeesEveryone() })
+		if len(items) == 0 {
 			return nil, &access.CursorError{}
 		}
-		return v.withEvidence(all[0])
+		return v.withEvidence(v.campaign(id, items))
 	})
 	for _, verdict := range verdicts {
 		s.form("/reviews/{campaign}/"+string(verdict)+"/{item}", func(v *visit) (string, error) {
@@ -91,16 +84,11 @@ func (s *site) reviews() {
 // verdicts are the answers to a question, by their address.
 var verdicts = []store.Verdict{store.Keep, store.Revoke}
 
-// campaigns groups questions by their review, the newest first.
-func (v *visit) campaigns(items []access.ReviewItem) []campaign {
-	var all []campaign
+// campaign returns a review with its questions.
+func (v *visit) campaign(id int64, items []access.ReviewItem) campaign {
+	e, _ := v.site.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(items[0].Entitlement))
+	c := campaign{ID: id, System: e.System}
 	for _, i := range items {
-		n := slices.IndexFunc(all, func(c campaign) bool { return c.ID == i.Campaign })
-		if n < 0 {
-			e, _ := v.site.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
-			all, n = append(all, campaign{ID: i.Campaign, System: e.System}), len(all)
-		}
-		c := &all[n]
 		if i.Mine {
 			c.Mine++
 			if i.Decision != nil {
@@ -109,8 +97,7 @@ func (v *visit) campaigns(items []access.ReviewItem) []campaign {
 		}
 		c.Items = append(c.Items, question{ReviewItem: i, Odd: i.Why.Code() == reason.CodeOf(reason.NoRule{}) || i.Why.IsZero()})
 	}
-	slices.SortStableFunc(all, func(a, b campaign) int { return cmp.Compare(b.ID, a.ID) })
-	return all
+	return c
 }
 
 // withEvidence adds to each question what speaks for and against it; unanswered and odd ones

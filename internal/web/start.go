@@ -65,13 +65,13 @@ func group(changes []access.Change) []changed {
 func (s *site) start() {
 	s.page("/{$}", "start", func(v *visit) (any, error) {
 		var p startPage
-		items, err := v.ReviewItems(false)
+		reviews, err := v.Reviews()
 		if err != nil {
 			return nil, err
 		}
-		for _, i := range items {
-			if i.Mine {
-				p.Questions++
+		for _, r := range reviews {
+			if r.Mine {
+				p.Questions += r.Questions - r.Answered
 			}
 		}
 		if v.SeesEveryone() {

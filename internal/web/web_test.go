@@ -244,7 +244,7 @@ func TestPages(t *testing.T) {
 	en.get(person("secret"), 200, "NOT Hemligsson", "Protected identity", "NOT hideout")
 	sv := h.as("owner", "sv")
 	sv.get("/systems/lib", 200, "Anna Staff", "Skyddad identitet", "NOT Hemligsson")
-	sv.get("/reviews", 200, "Granskning av lib", "frågor kvar")
+	sv.get("/reviews", 200, "Granskning av lib", "väntar på dig", "0 av 2 besvarade")
 	sv.get("/reviews/1", 200, "Anna Staff", "0 av 2 besvarade")
 	h.as("stranger", "sv").get("/systems/lib", 200, "NOT Anna Staff", "Ingen har det nu")
 	h.as("stranger", "sv").get("/reviews/1", 404)
@@ -268,7 +268,7 @@ func TestDecisionsOnPages(t *testing.T) {
 	personnel.get(staff, 200, "Close everything now …", "NOT Lift the suspension …")
 	personnel.get(staff+"/suspend", 200, "Suspend Anna Staff?", "Your reason stands in the audit trail")
 	personnel.send(staff+"/suspend", url.Values{"reason": {" "}}, http.StatusConflict, "It has not been done", "A decision needs a reason.")
-	personnel.send(staff+"/suspend", url.Values{"reason": {"dismissed"}}, 200, "Suspended.", "Lift the suspension …", "dismissed")
+	personnel.send(staff+"/suspend", url.Values{"reason": {"dismissed"}}, 200, "Suspended.", "Lift the suspension …", "dismissed", "Decisions")
 	personnel.send(staff+"/unsuspend", url.Values{"reason": {"a mistake"}}, 200, "Suspension ended.", "Close everything now …")
 	if _, err := h.DB.Decision(t.Context(), 2); err != nil {
 		t.Error(err)
