@@ -48,7 +48,9 @@ type peopleReader interface {
 	People(ctx context.Context) iter.Seq2[identity.Person, error]
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
-	SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error)
+	SearchPeople(ctx context.Context, text string, among store.PersonSet, after store.SearchPlace, most int) (store.Found, error)
+	Seal(purpose string, value []byte) ([]byte, error)
+	Unseal(purpose string, sealed []byte) ([]byte, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
 	Duplicates(ctx context.Context) ([]store.Duplicate, error)
 }

@@ -45,7 +45,6 @@ var meantScans = map[string]string{
 	"FROM failing_step WHERE substr(key":               "a person gives the first digits of a key",
 	"FROM open_step GROUP BY target":                   "what is under way is counted",
 	"FROM step_decision WHERE decided_us <":            "what is decided and not done",
-	"WHERE word >= $1 AND word < $2 LIMIT $3) few":     "as many as make a word common",
 	"< $2) AND 1 = 1 ORDER BY step":                    "what is decided and not done",
 	"FROM held_record h":                               "all who wait for a decision",
 	"FROM access_interval WHERE unseen_us IS NOT NULL": "an index of these only",
