@@ -49,6 +49,8 @@ type peopleReader interface {
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
 	SearchPeople(ctx context.Context, text string, among store.PersonSet, after store.SearchPlace, most int) (store.Found, error)
+	Holders(ctx context.Context, of store.Entitlements, most int) ([]identity.PersonID, bool, error)
+	HoldersAmong(ctx context.Context, of store.Entitlements, people []identity.PersonID) ([]identity.PersonID, error)
 	Seal(purpose string, value []byte) ([]byte, error)
 	Unseal(purpose string, sealed []byte) ([]byte, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)

@@ -23,8 +23,8 @@ const scanned = 2000
 // PeoplePage returns a page of the people whom the viewer may see, sorted by ID: those in a
 // state today, or in any when it is empty. Of a viewer who does not see everyone they are the
 // viewer and their staff. With a search they are those for every word of which one of their
-// words begins with it, in the order of Database.SearchPeople; nobody with a protected identity
-// is among them. next is the
+// words begins with it, in the order of Database.SearchPeople, and those who have something in
+// a system of the viewer's are among them; nobody with a protected identity is. next is the
 // key after which the next page begins; empty at the end. A page may have fewer than it could
 // and still not be the last.
 func (v *View) PeoplePage(state identity.State, search string, page Page) (people []PersonState, next string, err error) {
@@ -85,7 +85,7 @@ func (v *View) candidates(after identity.PersonID, most int) (people []identity.
 }
 
 // relations returns, sorted, the viewer and their staff. Who has something in a system of the
-// viewer's is not among them: that may be everyone, and WhoHadPage lists
+// viewer's is not among them: that may be everyone. A search finds them, and WhoHadPage lists
 // them a page at a time.
 func (v *View) relations() ([]identity.PersonID, error) {
 	ids := append([]identity.PersonID{v.viewer.Subject.Person}, v.linked...)

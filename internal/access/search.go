@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
@@ -14,6 +15,9 @@ const (
 	searched = 500
 	// wordsRead is how many words one page of a search reads at most.
 	wordsRead = 2000
+	// fewHolders is how many may have something in the systems of a viewer for a search to
+	// look at them and at no one else.
+	fewHolders = 1000
 )
 
 // searchPage is PeoplePage of a search.
@@ -37,7 +41,7 @@ func (v *View) searchPage(state identity.State, search string, page Page) ([]Per
 		if err != nil {
 			return nil, "", err
 		}
-		states, err := v.statesOf(found.People)
+		states, err := v.statesOf(r, found.People)
 		if err != nil {
 			return nil, "", err
 		}
@@ -67,9 +71,15 @@ func (v *View) searchPage(state identity.State, search string, page Page) ([]Per
 // reach is whom a search of a viewer looks at.
 type reach struct {
 	among store.PersonSet
+	// Of everyone, a viewer who does not see everyone sees the staff, and who has something
+	// that is owned.
+	staff store.PersonSet // the viewer and their staff
+	owned store.Entitlements
 }
 
-// reach returns whom a search of the viewer looks at.
+// reach returns whom a search of the viewer looks at. Where few have something in the systems
+// of the viewer's these are looked at; where many have, a search among everyone soon finds
+// some.
 func (v *View) reach() (reach, error) {
 	if v.everyone {
 		return reach{among: store.Everyone()}, nil
@@ -78,14 +88,48 @@ func (v *View) reach() (reach, error) {
 	if err != nil {
 		return reach{}, err
 	}
-	return reach{among: store.Only(staff...)}, nil
+	r := reach{among: store.Only(staff...), staff: store.Only(staff...)}
+	for _, s := range v.Config.Rules.Catalogue.Systems {
+		if !isOwner(s, v.known.Member) {
+			continue
+		}
+		for _, e := range v.Config.Rules.Catalogue.Entitlements {
+			if e.System == s.ID {
+				r.owned.Entitlements = append(r.owned.Entitlements, string(e.ID))
+				r.owned.Targets = append(r.owned.Targets, e.Target)
+			}
+		}
+	}
+	slices.Sort(r.owned.Targets)
+	if r.owned.Targets = slices.Compact(r.owned.Targets); len(r.owned.Targets) == 0 {
+		return r, nil
+	}
+	holders, few, err := v.DB.Holders(v.ctx, r.owned, fewHolders)
+	if err != nil {
+		return reach{}, err
+	}
+	if few {
+		v.mark(v.owned, holders)
+		r.among = store.Only(append(staff, holders...)...)
+		return r, nil
+	}
+	r.among = store.Everyone()
+	return r, nil
 }
 
 // statesOf returns the states of those of the people found whom the viewer may see.
-func (v *View) statesOf(found []store.SearchPlace) (map[identity.PersonID]PersonState, error) {
+func (v *View) statesOf(r reach, found []store.SearchPlace) (map[identity.PersonID]PersonState, error) {
 	ids := make([]identity.PersonID, len(found))
 	for i, place := range found {
 		ids[i] = place.Person
+	}
+	if r.among.IsEveryone() && !v.everyone && len(ids) > 0 {
+		holders, err := v.DB.HoldersAmong(v.ctx, r.owned, ids)
+		if err != nil {
+			return nil, err
+		}
+		v.mark(v.owned, holders)
+		ids = slices.DeleteFunc(ids, func(id identity.PersonID) bool { return !r.staff.Contains(id) && !v.owned[id] })
 	}
 	batch, err := v.DB.PeopleByID(v.ctx, ids)
 	if err != nil {
