@@ -98,9 +98,9 @@ func (tx *Tx) putManagers(ctx context.Context, e identity.Event) error {
 // with the leading word of the text. Words are personal data: a place that leaves the process
 // is sealed.
 type SearchPlace struct {
-	Word   string            `db:"word" json:"w"`
-	Name   string            `db:"name" json:"n"`
-	Person identity.PersonID `db:"person_id" json:"p"`
+	Word   string            `db:"word" json:"word"`
+	Name   string            `db:"name" json:"name"`
+	Person identity.PersonID `db:"person_id" json:"person"`
 }
 
 func (a SearchPlace) compare(b SearchPlace) int {
