@@ -32,9 +32,6 @@ func (v *View) searchPage(state identity.State, search string, page Page) ([]Per
 		return nil, "", err
 	}
 	size := page.Limit + 1
-	if state != "" || !v.everyone { // not all of them count
-		size = max(size, 100)
-	}
 	var last store.SearchPlace // of people
 	for looked, read := 0, 0; ; {
 		found, err := v.DB.SearchPeople(v.ctx, search, r.among, after, size)
@@ -59,7 +56,7 @@ func (v *View) searchPage(state identity.State, search string, page Page) ([]Per
 		if !found.More {
 			return people, "", nil
 		}
-		after = found.End
+		after, size = found.End, max(size, min(2*size, 200)) // not all of them count
 		looked, read = looked+len(found.People), read+found.Read
 		if looked >= searched || read >= wordsRead {
 			next, err := v.sealPlace(search, after)
