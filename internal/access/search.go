@@ -120,7 +120,7 @@ func (v *View) statesOf(r reach, found []store.SearchPlace) (map[identity.Person
 	for i, place := range found {
 		ids[i] = place.Person
 	}
-	if r.among.IsEveryone() && !v.everyone && len(ids) > 0 {
+	if r.among.IsEveryone() && !v.everyone {
 		holders, err := v.DB.HoldersAmong(v.ctx, r.owned, ids)
 		if err != nil {
 			return nil, err

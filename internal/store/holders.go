@@ -36,11 +36,17 @@ func (db *DB) Holders(ctx context.Context, of Entitlements, most int) ([]identit
 
 // HoldersAmong returns, sorted, those of the people who have one of the entitlements now.
 func (db *DB) HoldersAmong(ctx context.Context, of Entitlements, people []identity.PersonID) ([]identity.PersonID, error) {
-	target, args := in(db.read, "target", of.Targets, nil)
-	person, args := in(db.read, "person_id", people, args)
-	entitlement, args := in(db.read, "entitlement", of.Entitlements, args)
+	if len(people) == 0 {
+		return nil, nil
+	}
+	person, args := in(db.read, "p.id", people, nil)
+	target, args := in(db.read, "i.target", of.Targets, args)
+	entitlement, args := in(db.read, "i.entitlement", of.Entitlements, args)
 	var ids []identity.PersonID
-	if err := db.read.SelectContext(ctx, &ids, `SELECT DISTINCT person_id FROM access_interval WHERE until_us IS NULL AND `+target+` AND `+person+` AND `+entitlement+` ORDER BY person_id`, args...); err != nil {
+	// A subquery with LIMIT is carried out for each person. PostgreSQL joins another one, and
+	// reads who else has access to the target.
+	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person p WHERE `+person+` AND (SELECT 1 FROM access_interval i
+		WHERE i.person_id = p.id AND i.until_us IS NULL AND `+target+` AND `+entitlement+` LIMIT 1) IS NOT NULL ORDER BY p.id`, args...); err != nil {
 		return nil, fmt.Errorf("read who of them has access: %w", err)
 	}
 	return ids, nil
