@@ -49,7 +49,11 @@ type peopleReader interface {
 	OpenAccess(ctx context.Context) iter.Seq2[store.OpenAccess, error]
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
-	SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error)
+	SearchPeople(ctx context.Context, text string, among store.PersonSet, after store.SearchPlace, most int) (store.Found, error)
+	Holders(ctx context.Context, of store.Entitlements, most int) ([]identity.PersonID, bool, error)
+	HoldersAmong(ctx context.Context, of store.Entitlements, people []identity.PersonID) ([]identity.PersonID, error)
+	Seal(purpose string, value []byte) ([]byte, error)
+	Unseal(purpose string, sealed []byte) ([]byte, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
 	Duplicates(ctx context.Context) ([]store.Duplicate, error)
 }

@@ -21,11 +21,16 @@ type Page struct {
 const scanned = 2000
 
 // PeoplePage returns a page of the people whom the viewer may see, sorted by ID: those in a
-// state today, or in any when it is empty, and for every word of the search one of whose
-// words begins with it. next is the key after which the next page begins; empty at the end.
-// A page may have fewer than it could and still not be the last. Nobody with a protected
-// identity is found by a search.
+// state today, or in any when it is empty. Of a viewer who does not see everyone they are the
+// viewer and their staff. With a search they are those for every word of which one of their
+// words begins with it, in the order of Database.SearchPeople, and those who have something in
+// a system of the viewer's are among them; nobody with a protected identity is. next is the
+// key after which the next page begins; empty at the end. A page may have fewer than it could
+// and still not be the last.
 func (v *View) PeoplePage(state identity.State, search string, page Page) (people []PersonState, next string, err error) {
+	if search != "" {
+		return v.searchPage(state, search, page)
+	}
 	people = []PersonState{}
 	after := identity.PersonID(page.After)
 	size := page.Limit + 1
@@ -33,7 +38,7 @@ func (v *View) PeoplePage(state identity.State, search string, page Page) (peopl
 		size = max(size, 100)
 	}
 	for looked := 0; looked < scanned; {
-		batch, last, err := v.candidates(search, after, size)
+		batch, last, err := v.candidates(after, size)
 		if err != nil || len(batch) == 0 {
 			return people, "", err
 		}
@@ -60,35 +65,28 @@ func (v *View) PeoplePage(state identity.State, search string, page Page) (peopl
 }
 
 // candidates returns people after an ID, and whether there are no more: of a viewer who does
-// not see everyone the list has themselves and their staff.
-func (v *View) candidates(search string, after identity.PersonID, most int) (people []identity.Person, last bool, err error) {
-	if search == "" && v.everyone {
+// not see everyone themselves and their staff.
+func (v *View) candidates(after identity.PersonID, most int) (people []identity.Person, last bool, err error) {
+	if v.everyone {
 		people, err = v.DB.PeopleAfter(v.ctx, after, most)
 		return people, len(people) < most, err
 	}
-	var ids []identity.PersonID
-	if search != "" {
-		if ids, err = v.DB.SearchPeople(v.ctx, search, after, most); err != nil {
-			return nil, false, err
-		}
-		last = len(ids) < most
-	} else {
-		if ids, err = v.relations(); err != nil {
-			return nil, false, err
-		}
-		i, found := slices.BinarySearch(ids, after)
-		if found {
-			i++
-		}
-		last = len(ids)-i <= most
-		ids = ids[i:min(len(ids), i+most)]
+	ids, err := v.relations()
+	if err != nil {
+		return nil, false, err
 	}
-	people, err = v.DB.PeopleByID(v.ctx, ids)
+	i, found := slices.BinarySearch(ids, after)
+	if found {
+		i++
+	}
+	last = len(ids)-i <= most
+	people, err = v.DB.PeopleByID(v.ctx, ids[i:min(len(ids), i+most)])
 	return people, last, err
 }
 
-// relations returns, sorted, the viewer and their staff; none of a service account. Who has something in a system of the
-// viewer's is not among them: that may be everyone, and WhoHadPage lists them a page at a time.
+// relations returns, sorted, the viewer and their staff; none of a service account. Who has
+// something in a system of the viewer's is not among them: that may be everyone. A search
+// finds them, and WhoHadPage lists them a page at a time.
 func (v *View) relations() ([]identity.PersonID, error) {
 	if v.viewer.Subject.Person == "" {
 		return nil, nil

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -276,7 +277,7 @@ func TestReading(t *testing.T) {
 func TestPaging(t *testing.T) {
 	h := newHouse(t, nil)
 	h.Apply()
-	for path, want := range map[string]int{"/people?": 13, "/people?state=active&": 12, "/systems/base/access?": 12, "/entitlements/base:staff/access?": 12, "/people/staff/access?": 3, "/access-changes?": 26, "/records?": 30} {
+	for path, want := range map[string]int{"/people?": 13, "/people?state=active&": 12, "/people?q=family&": 11, "/people?q=given+fam&state=active&": 10, "/systems/base/access?": 12, "/entitlements/base:staff/access?": 12, "/people/staff/access?": 3, "/access-changes?": 26, "/records?": 30} {
 		seen, parts := map[string]bool{}, 0
 		for cursor := ""; ; parts++ {
 			var part struct {
@@ -348,6 +349,38 @@ func TestMasking(t *testing.T) {
 		h.good(h.get(who, "/people?limit=1000")).into(t, &part)
 		if len(part.Items) != want {
 			t.Errorf("%s lists %d people, not %d", who, len(part.Items), want)
+		}
+	}
+	// A search finds of those whom one may see; of an owner also who has something in the system.
+	for who, want := range map[string][2]int{"staff": {1, 0}, "manager": {1, 1}, "owner": {1, 1}, "deputy": {1, 1}, "stranger": {0, 1}, "auditor": {1, 11}} {
+		for i, q := range []string{"anna", "family"} {
+			var part struct{ Items []json.RawMessage }
+			h.good(h.get(who, "/people?q="+q)).into(t, &part)
+			if len(part.Items) != want[i] {
+				t.Errorf("%s finds %d people by %s, not %d", who, len(part.Items), q, want[i])
+			}
+		}
+	}
+}
+
+// A place in what a search finds tells no name, and is a place in that search only.
+func TestPlacesOfASearch(t *testing.T) {
+	h := newHouse(t, nil)
+	var part struct{ Next string }
+	h.good(h.get("auditor", "/people?q=family&limit=1")).into(t, &part)
+	for text, times := []byte(part.Next), 0; times < 2; times++ {
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(string(text)))
+		if err != nil || part.Next == "" || bytes.Contains(bytes.ToLower(decoded), []byte("family")) {
+			t.Errorf("%q, %v", decoded, err)
+		}
+		text = decoded
+	}
+	if next := h.get("auditor", "/people?q=family&limit=1&cursor="+part.Next); next.status != http.StatusOK || !strings.Contains(next.body, "Familyauditor") {
+		t.Errorf("%d %s", next.status, next.body)
+	}
+	for _, path := range []string{"/people?q=fami&cursor=" + part.Next, "/people?q=family&cursor=" + base64.RawURLEncoding.EncodeToString([]byte(h.Person("staff").ID))} {
+		if r := h.get("auditor", path); r.status != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Paged is how a part of a list is asked for.
 type Paged struct {
-	Cursor string `query:"cursor" doc:"next of the part before; empty for the first." maxLength:"512"`
+	Cursor string `query:"cursor" doc:"next of the part before; empty for the first." maxLength:"2048"`
 	Limit  int    `query:"limit" doc:"How many items at most." default:"100" minimum:"1" maximum:"1000"`
 }
 

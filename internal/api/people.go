@@ -33,7 +33,7 @@ func (a *api) people() {
 		roles, err := c.ViewerRoles()
 		return one(Me{roles, c.caller.Subject.How, int(c.caller.Subject.Assurance), c.caller.Session, c.caller.Token.ID, signin.OutPath, optional(c.caller.Expires)}, err)
 	})
-	route(a, Signed, op{id: "list-people", method: http.MethodGet, path: "/people", tag: "people", summary: "The people whom I may see", description: "Sorted by ID: of those who do not see everyone themselves and their staff; who has something in a system is asked of the system. With q those one of whose words begins with each word of it, for searching while somebody types; no one with a protected identity is found so."},
+	route(a, Signed, op{id: "list-people", method: http.MethodGet, path: "/people", tag: "people", summary: "The people whom I may see", description: "Sorted by ID: of those who do not see everyone themselves and their staff; who has something in a system is asked of the system. With q those one of whose words begins with each word of it, for searching while somebody types: in the order of the words that begin with the longest one, and of the family name; who owns a system finds those who have something in it, too. No one with a protected identity is found so. A part may have fewer than limit, or none, and a next."},
 		func(c *call, in *struct {
 			Paged
 			State string `query:"state" doc:"Only those in this state today." enum:"known,pre-hire,active,on-leave,between-employments,ended,retained,to-erase" required:"false"`

@@ -282,7 +282,7 @@ func (tx *Tx) mergeRecords(ctx context.Context, precedence identity.Precedence, 
 	if err := tx.tx.GetContext(ctx, &login, `SELECT login FROM person WHERE id = $1`, string(person)); err != nil {
 		return fmt.Errorf("person %s: %w", person, err)
 	}
-	if err := tx.putWords(ctx, person, f.GivenName, f.FamilyName, f.Email, login); err != nil {
+	if err := tx.putWords(ctx, person, f, login); err != nil {
 		return err
 	}
 	return tx.exec(ctx, `UPDATE person SET given_name = $2, family_name = $3, email = $4, phone = $5, national_id_sealed = $6, national_id_hash = $7, protected = $8 WHERE id = $1`,

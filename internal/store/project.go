@@ -79,7 +79,7 @@ func (p *projection) addPerson(ctx context.Context, e identity.Event) error {
 	}
 	p.people = append(p.people, string(e.Person), f.GivenName, f.FamilyName, f.Email, f.Phone, sealed, hash, f.Protected, e.Login, p.version[e.Person])
 	p.records = append(p.records, row...)
-	p.words = append(p.words, wordValues(e.Person, f.GivenName, f.FamilyName, f.Email, e.Login)...)
+	p.words = append(p.words, wordValues(e.Person, f, e.Login)...)
 	if p.waiting == nil {
 		p.waiting = map[identity.SourceKey]bool{}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,8 +12,20 @@ import (
 )
 
 var (
-	wordRows    = inserts{table: "person_word", columns: []string{"word", "person_id"}}
+	wordRows    = inserts{table: "person_word", columns: []string{"word", "name", "person_id"}}
 	managerRows = inserts{table: "employment_manager", columns: []string{"source", "manager_key", "employment_id"}}
+)
+
+const (
+	// wordLength is how many characters of a word, and of the name that sorts it, count. An
+	// index of PostgreSQL takes no row of more than 2,704 bytes.
+	wordLength = 64
+	// maxWords is how many words of a search count.
+	maxWords = 5
+	// fewHave is how many people may have a word for all of them to be read.
+	fewHave = 500
+	// wordsRead is how many words one call reads in order, without those of protected people.
+	wordsRead = 2000
 )
 
 // searchWords returns the words that a person is found by, sorted.
@@ -26,25 +39,38 @@ func searchWords(texts ...string) []string {
 			words = append(words, text)
 		}
 	}
+	for i, word := range words {
+		words[i] = firstRunes(word, wordLength)
+	}
 	slices.Sort(words)
 	return slices.Compact(words)
 }
 
+func firstRunes(text string, most int) string {
+	for i := range text {
+		if most--; most < 0 {
+			return text[:i]
+		}
+	}
+	return text
+}
+
 // wordValues are the rows of a person's words.
-func wordValues(person identity.PersonID, texts ...string) []any {
+func wordValues(person identity.PersonID, f identity.PersonFacts, login string) []any {
 	var rows []any
-	for _, word := range searchWords(texts...) {
-		rows = append(rows, word, string(person))
+	name := firstRunes(strings.ToLower(f.FamilyName+" "+f.GivenName), wordLength)
+	for _, word := range searchWords(f.GivenName, f.FamilyName, f.Email, login) {
+		rows = append(rows, word, name, string(person))
 	}
 	return rows
 }
 
 // putWords replaces the words that a person is found by.
-func (tx *Tx) putWords(ctx context.Context, person identity.PersonID, texts ...string) error {
+func (tx *Tx) putWords(ctx context.Context, person identity.PersonID, f identity.PersonFacts, login string) error {
 	if err := tx.exec(ctx, `DELETE FROM person_word WHERE person_id = $1`, string(person)); err != nil {
 		return err
 	}
-	return tx.insert(ctx, wordRows, wordValues(person, texts...))
+	return tx.insert(ctx, wordRows, wordValues(person, f, login))
 }
 
 // managerValues are the rows of whom an employment names as manager, at any time.
@@ -68,63 +94,163 @@ func (tx *Tx) putManagers(ctx context.Context, e identity.Event) error {
 	return tx.insert(ctx, managerRows, managerValues(e))
 }
 
-// SearchPeople returns the IDs of at most so many people after an ID, sorted, each of whom
-// has for every word of a text one that begins with it. Those whose identity is protected
-// are not among them: who is found by a name is known by it.
-func (db *DB) SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error) {
-	ids := []identity.PersonID{}
-	words := searchWords(text)
-	if len(words) == 0 {
-		return ids, nil
-	}
-	words = words[:min(len(words), maxWords)]
-	rare, err := db.rarest(ctx, words)
-	if err != nil {
-		return nil, err
-	}
-	args := []any{string(after), most}
-	var conditions strings.Builder
-	for i, word := range words {
-		args = append(args, word, afterPrefix(word))
-		// Of what few have, those few are read; of what many have, people are asked one after
-		// another whether they have it, and the first soon do.
-		condition := " AND EXISTS (SELECT 1 FROM person_word w WHERE w.person_id = p.id AND w.word >= $%d AND w.word < $%d)"
-		if i == rare {
-			condition = " AND p.id IN (SELECT person_id FROM person_word WHERE word >= $%d AND word < $%d)"
-		}
-		fmt.Fprintf(&conditions, condition, len(args)-1, len(args))
-	}
-	if err := db.read.SelectContext(ctx, &ids, `SELECT p.id FROM person p WHERE p.id > $1`+conditions.String()+` AND NOT p.protected AND NOT p.protected_by_hand
-		AND NOT EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = p.national_id_hash AND (o.protected OR o.protected_by_hand)) ORDER BY p.id LIMIT $2`, args...); err != nil {
-		return nil, fmt.Errorf("search people: %w", err)
-	}
-	return ids, nil
+// SearchPlace is where a search stands: at a person, by the first of their words that begins
+// with the leading word of the text. Words are personal data: a place that leaves the process
+// is sealed.
+type SearchPlace struct {
+	Word   string            `db:"word" json:"word"`
+	Name   string            `db:"name" json:"name"`
+	Person identity.PersonID `db:"person_id" json:"person"`
 }
 
-const (
-	// maxWords is how many words of a search count.
-	maxWords = 5
-	// fewHave is how many people may have a word for it to be one that few have.
-	fewHave = 2000
-)
+func (a SearchPlace) compare(b SearchPlace) int {
+	return cmp.Or(strings.Compare(a.Word, b.Word), strings.Compare(a.Name, b.Name), cmp.Compare(a.Person, b.Person))
+}
+
+// Found is a part of what a search finds.
+type Found struct {
+	People []SearchPlace // in order
+	// More is set when there may be more after End.
+	More bool
+	End  SearchPlace
+	Read int // how many words were read
+}
+
+// SearchPeople returns at most so many of the people after a place, each of whom has for
+// every word of a text one that begins with it. They are in the order of the word that begins
+// with the longest one of the text, and of the name among those with the same. It looks at a
+// bounded number of words: Found may have fewer people and still not be the end. Those whose
+// identity is protected are not among them, and nothing but the time it takes depends on them:
+// who is found by a name is known by it.
+func (db *DB) SearchPeople(ctx context.Context, text string, among PersonSet, after SearchPlace, most int) (Found, error) {
+	words := searchWords(text)
+	if len(words) == 0 || most <= 0 {
+		return Found{}, nil
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	words = words[:min(len(words), maxWords)]
+	if among.all {
+		few, are, err := db.fewWith(ctx, words[1:])
+		if err != nil {
+			return Found{}, err
+		}
+		if !are {
+			return db.searchInOrder(ctx, words, after, most)
+		}
+		among = few
+	}
+	return db.searchAmong(ctx, words, among, after, most)
+}
+
+// fewWith returns the people who have one of the words, the first that few have.
+func (db *DB) fewWith(ctx context.Context, words []string) (PersonSet, bool, error) {
+	for _, word := range words {
+		var ids []identity.PersonID
+		if err := db.read.SelectContext(ctx, &ids, `SELECT person_id FROM person_word WHERE word >= $1 AND word < $2 LIMIT $3`, word, afterPrefix(word), fewHave+1); err != nil {
+			return PersonSet{}, false, fmt.Errorf("search people: %w", err)
+		}
+		if len(ids) <= fewHave {
+			return Only(ids...), true, nil
+		}
+	}
+	return PersonSet{}, false, nil
+}
 
 // afterPrefix sorts after every word that begins with a prefix.
 func afterPrefix(word string) string { return word + "\U0010FFFF" }
 
-// rarest returns the index of the word that the fewest people have, or -1 when many have
-// each. It counts no further than it has to.
-func (db *DB) rarest(ctx context.Context, words []string) (int, error) {
-	rare, fewest := -1, fewHave
-	for i, word := range words {
-		var n int
-		if err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM (SELECT 1 FROM person_word WHERE word >= $1 AND word < $2 LIMIT $3) few`, word, afterPrefix(word), fewHave); err != nil {
-			return -1, fmt.Errorf("search people: %w", err)
-		}
-		if n < fewest {
-			rare, fewest = i, n
-		}
+// searchRow is a word that a search looks at, and what becomes of it.
+type searchRow struct {
+	SearchPlace
+	Fate fate `db:"fate"`
+}
+
+type fate int
+
+const (
+	passedOver fate = iota
+	matches
+	shielded
+)
+
+// fateOf is the SQL of what becomes of a person's word, which f has: whether the person has
+// the other words and, when it matters, no earlier one that begins with the first. Each
+// condition looks into an index once. A subquery with LIMIT is one that PostgreSQL carries out
+// for each row, and does not join.
+func fateOf(words []string, dedupe bool, args []any) (string, []any) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `CASE WHEN (SELECT 1 FROM person p WHERE p.id = f.person_id AND (p.protected OR p.protected_by_hand
+		OR EXISTS (SELECT 1 FROM person o WHERE o.national_id_hash = p.national_id_hash AND (o.protected OR o.protected_by_hand))) LIMIT 1) IS NOT NULL THEN %d`, shielded)
+	for _, word := range words[1:] {
+		args = append(args, word, afterPrefix(word))
+		fmt.Fprintf(&b, ` WHEN (SELECT 1 FROM person_word w WHERE w.person_id = f.person_id AND w.word >= $%d AND w.word < $%d LIMIT 1) IS NULL THEN %d`, len(args)-1, len(args), passedOver)
 	}
-	return rare, nil
+	if dedupe {
+		args = append(args, words[0])
+		fmt.Fprintf(&b, ` WHEN (SELECT 1 FROM person_word w WHERE w.person_id = f.person_id AND w.word >= $%d AND w.word < f.word LIMIT 1) IS NOT NULL THEN %d`, len(args), passedOver)
+	}
+	fmt.Fprintf(&b, ` ELSE %d END AS fate`, matches)
+	return b.String(), args
+}
+
+// searchInOrder reads the words that begin with the first one in their order.
+func (db *DB) searchInOrder(ctx context.Context, words []string, after SearchPlace, most int) (Found, error) {
+	f := Found{End: after}
+	if after.compare(SearchPlace{Word: words[0]}) < 0 {
+		f.End = SearchPlace{Word: words[0]}
+	}
+	for size := max(2*most, 64); ; size *= 2 {
+		size = min(size, wordsRead)
+		becomes, args := fateOf(words, true, []any{f.End.Word, f.End.Name, string(f.End.Person), afterPrefix(words[0]), size})
+		var rows []searchRow
+		if err := db.read.SelectContext(ctx, &rows, `SELECT f.word, f.name, f.person_id, `+becomes+` FROM (SELECT word, name, person_id FROM person_word
+			WHERE (word, name, person_id) > ($1, $2, $3) AND word < $4 ORDER BY word, name, person_id LIMIT $5) f ORDER BY f.word, f.name, f.person_id`, args...); err != nil {
+			return f, fmt.Errorf("search people: %w", err)
+		}
+		for _, row := range rows {
+			if row.Fate == shielded {
+				continue
+			}
+			f.Read++
+			f.End = row.SearchPlace
+			if row.Fate == matches {
+				f.People = append(f.People, row.SearchPlace)
+			}
+			if f.More = len(f.People) == most || f.Read == wordsRead; f.More {
+				return f, nil
+			}
+		}
+		if len(rows) < size {
+			return f, nil
+		}
+		f.End = rows[size-1].SearchPlace
+	}
+}
+
+// searchAmong looks at the words of the given people.
+func (db *DB) searchAmong(ctx context.Context, words []string, among PersonSet, after SearchPlace, most int) (Found, error) {
+	var f Found
+	for page := range slices.Chunk(among.ids, peoplePage) {
+		becomes, args := fateOf(words, false, []any{words[0], afterPrefix(words[0])})
+		where, args := in(db.read, "person_id", page, args)
+		var rows []searchRow
+		if err := db.read.SelectContext(ctx, &rows, `SELECT f.word, f.name, f.person_id, `+becomes+` FROM (SELECT MIN(word) AS word, MIN(name) AS name, person_id FROM person_word
+			WHERE word >= $1 AND word < $2 AND `+where+` GROUP BY person_id) f`, args...); err != nil {
+			return f, fmt.Errorf("search people: %w", err)
+		}
+		for _, row := range rows {
+			if row.Fate == matches && row.compare(after) > 0 {
+				f.People = append(f.People, row.SearchPlace)
+			}
+		}
+		f.Read += len(page)
+	}
+	slices.SortFunc(f.People, SearchPlace.compare)
+	if f.More = len(f.People) > most; f.More {
+		f.People = f.People[:most]
+		f.End = f.People[most-1]
+	}
+	return f, nil
 }
 
 // PeopleAfter returns at most so many people after an ID, sorted by it.

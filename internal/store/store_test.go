@@ -22,7 +22,7 @@ import (
 	"github.com/behov/behov/internal/testenv"
 )
 
-func newMaster(t *testing.T) *seal.Master {
+func newMaster(t testing.TB) *seal.Master {
 	t.Helper()
 	text, err := seal.NewMaster()
 	if err != nil {

@@ -43,12 +43,15 @@ CREATE TABLE person_source_key (
 CREATE INDEX person_source_key_key ON person_source_key (key);
 CREATE INDEX person_source_key_person ON person_source_key (person_id);
 
--- What a person is found by while somebody types: the words of the name, the login and
--- the e-mail address, in small letters.
+-- What a person is found by while somebody types: the first characters of the words of the
+-- name, the login and the e-mail address, in small letters. name is the family and the given
+-- name: what a search finds is sorted by it. Words that begin alike lie side by side in the
+-- order of code points, and in that of no language.
 CREATE TABLE person_word (
-    word      TEXT NOT NULL,
+    word      TEXT COLLATE "C" NOT NULL,
+    name      TEXT COLLATE "C" NOT NULL,
     person_id TEXT NOT NULL REFERENCES person (id),
-    PRIMARY KEY (word, person_id)
+    PRIMARY KEY (word, name, person_id)
 );
 CREATE INDEX person_word_person ON person_word (person_id, word);
 
