@@ -355,6 +355,21 @@ func TestChanges(t *testing.T) {
 	if err != nil || len(later) != 1 || later[0].Began || later[0].Access.Entitlement != "lib:library" || later[0].Access.Person.Keys[0].Key != "staff" || later[0].Access.Ended.Text == "" {
 		t.Errorf("%+v, %v", later, err)
 	}
+	// Near the viewer: the last ones, of themselves and their staff.
+	for viewer, want := range map[string]int{"manager": 1, "auditor": 1, "stranger": 0, "owner": 0} {
+		near, over, err := in.view(t, viewer).NearChanges(in.Time.Add(-time.Hour), 10)
+		if err != nil || over || len(near) != want || want > 0 && (near[0].Began || near[0].Access.Person.DisplayName != "Anna Staff") {
+			t.Errorf("near the %s: %+v, %t, %v", viewer, near, over, err)
+		}
+	}
+	all, over, err := in.view(t, "auditor").NearChanges(began.Add(-time.Hour), 3)
+	if err != nil || !over || len(all) != 3 || all[2].Began || !all[2].At.Equal(in.Time) {
+		t.Errorf("the last three: %+v, %t, %v", all, over, err)
+	}
+	staff, over, err := in.view(t, "manager").NearChanges(began.Add(-time.Hour), 100)
+	if err != nil || over || len(staff) < 6 || slices.ContainsFunc(staff, func(c access.Change) bool { return c.Access.Person.DisplayName == "Given Familyowner" }) {
+		t.Errorf("of the staff: %d, %v", len(staff), err)
+	}
 }
 
 // counting counts the questions to the database.

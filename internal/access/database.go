@@ -46,6 +46,8 @@ type namesReader interface {
 type peopleReader interface {
 	FindPerson(ctx context.Context, ref, first string) (identity.Person, error)
 	People(ctx context.Context) iter.Seq2[identity.Person, error]
+	NewestChanged(ctx context.Context, ended bool, since time.Time, most int) ([]audit.Interval, error)
+	ChangedOf(ctx context.Context, people []identity.PersonID, since time.Time) ([]audit.Interval, error)
 	OpenAccess(ctx context.Context) iter.Seq2[store.OpenAccess, error]
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)

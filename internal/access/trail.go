@@ -206,6 +206,48 @@ func (v *View) Changes(p Period) ([]Change, error) {
 	return changesIn(p, access), nil
 }
 
+// mostOfMine is of how many staff NearChanges tells.
+const mostOfMine = 500
+
+// NearChanges returns the newest access that began or ended since an instant, of the viewer
+// and their staff, or of a viewer who may see everyone of all: at most so many, in order of
+// time, and whether there are more.
+func (v *View) NearChanges(since time.Time, most int) ([]Change, bool, error) {
+	intervals, err := v.nearIntervals(since, most)
+	if err != nil {
+		return nil, false, err
+	}
+	access, err := v.access(intervals, false)
+	if err != nil {
+		return nil, false, err
+	}
+	changes := changesIn(Period{From: since}, access)
+	over := len(changes) > most
+	return changes[max(0, len(changes)-most):], over, nil
+}
+
+// nearIntervals returns the access of NearChanges, and maybe some more.
+func (v *View) nearIntervals(since time.Time, most int) ([]audit.Interval, error) {
+	if !v.everyone {
+		near, err := v.relations()
+		if err != nil {
+			return nil, err
+		}
+		return v.DB.ChangedOf(v.ctx, near[:min(len(near), mostOfMine)], since)
+	}
+	began, err := v.DB.NewestChanged(v.ctx, false, since, most+1)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := v.DB.NewestChanged(v.ctx, true, since, most+1)
+	for _, e := range ended {
+		if !slices.ContainsFunc(began, func(b audit.Interval) bool { return b.Key == e.Key && b.SinceRecord == e.SinceRecord }) {
+			began = append(began, e)
+		}
+	}
+	return began, err
+}
+
 // changesIn returns what began and ended during a period, in order of time.
 func changesIn(p Period, access []Access) []Change {
 	within := func(t time.Time) bool { return !t.IsZero() && !t.Before(p.From) && (p.To.IsZero() || t.Before(p.To)) }

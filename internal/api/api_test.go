@@ -42,7 +42,13 @@ type house struct {
 
 func newHouse(t testing.TB, files map[string]string) *house {
 	t.Helper()
-	h := &house{Office: office.New(t, files), t: t, tokens: map[string]string{}, asked: map[string]bool{}}
+	return houseOf(t, office.New(t, files))
+}
+
+// houseOf is the API of an office.
+func houseOf(t testing.TB, o *office.Office) *house {
+	t.Helper()
+	h := &house{Office: o, t: t, tokens: map[string]string{}, asked: map[string]bool{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("BEHOV_TEST_LOG") != "" {
 		log = slog.Default()

@@ -9,13 +9,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/behov/behov/internal/api"
-	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
@@ -139,36 +137,8 @@ func benchAnswers(b *testing.B, h *house, people int, whileRunning bool) {
 	b.ReportMetric(float64(runs), "runs")
 }
 
-// benchHouse is an office with so many people more, each of whom has an account and the
-// entitlements, and every twenty of whom have a manager.
+// benchHouse is the API of a large office.
 func benchHouse(b *testing.B, people int) *house {
 	b.Helper()
-	var catalogue, policy, groups strings.Builder
-	catalogue.WriteString("systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}}}\n")
-	groups.WriteString("staff, library")
-	for n := range benchEntitlements {
-		fmt.Fprintf(&catalogue, "  sys%d: {owner: owner, target: two, entitlements: {e: {native: g%d}}}\n", n, n)
-		fmt.Fprintf(&policy, "p, r%d, true, sys%d:e, allow, all people need it\n", n, n)
-		fmt.Fprintf(&groups, ", g%d", n)
-	}
-	h := newHouse(b, map[string]string{"catalogue.yaml": catalogue.String(), "policy.csv": policy.String(),
-		"behov.yaml": "  two: {hold_above: {all: {number: 10000000, percent: 100}}, memory: {groups: [" + groups.String() + "]}}\n"})
-	h.Time = time.Now()
-	var rows strings.Builder
-	rows.WriteString(office.Header)
-	for n := range people {
-		fmt.Fprintf(&rows, "%d,B%d,Given%d,Family%d,office,,Clerk,%d,2020-01-01,,no\n", n, n, n, n%1000, n/20)
-	}
-	source := h.Config.Sources["hr"]
-	source.Changes = true
-	im := hr.Importer{DB: h.DB, Config: h.Config, Now: h.Clock, Actor: "behov"}
-	began := time.Now()
-	if r, err := im.Import(b.Context(), "hr.csv", []byte(rows.String()), source); err != nil || r.LeftOut > 0 || r.Held != nil {
-		b.Fatalf("%+v, %v", r, err)
-	}
-	b.Logf("import of %d: %s", people, time.Since(began).Round(time.Millisecond))
-	began = time.Now()
-	h.Apply()
-	b.Logf("apply: %s", time.Since(began).Round(time.Millisecond))
-	return h
+	return houseOf(b, office.Large(b, people, benchEntitlements))
 }

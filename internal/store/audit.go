@@ -449,6 +449,32 @@ func (db *DB) AccessChanged(ctx context.Context, q ChangeQuery) ([]audit.Interva
 		[]any{max(micros(q.From), q.After.SinceUS), to, q.After.SinceUS, q.After.Record, string(q.After.Person), q.Most})
 }
 
+// NewestChanged returns at most so many intervals that began, or ended, since an instant, the
+// last ones first.
+func (db *DB) NewestChanged(ctx context.Context, ended bool, since time.Time, most int) ([]audit.Interval, error) {
+	at, record := "since_us", "since_record"
+	if ended {
+		at, record = "until_us", "until_record"
+	}
+	return scanIntervals(ctx, db.read, fmt.Sprintf(`SELECT `+intervalColumns+` FROM access_interval WHERE %[1]s >= $1 ORDER BY %[1]s DESC, %[2]s DESC, person_id DESC LIMIT $2`, at, record), []any{micros(since), most})
+}
+
+// ChangedOf returns the access of some people that began or ended since an instant, sorted by
+// person and beginning.
+func (db *DB) ChangedOf(ctx context.Context, people []identity.PersonID, since time.Time) ([]audit.Interval, error) {
+	var all []audit.Interval
+	for page := range slices.Chunk(people, peoplePage) {
+		where, args := in(db.read, "person_id", page, []any{micros(since)})
+		part, err := scanIntervals(ctx, db.read, `SELECT `+intervalColumns+` FROM access_interval WHERE `+where+` AND (since_us >= $1 OR until_us >= $1)`, args)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	audit.SortIntervals(all)
+	return all, nil
+}
+
 const intervalColumns = `person_id, target, entitlement, since_us, since_record, until_us, until_record, unseen_us, unseen_record, given, reason`
 
 func scanIntervals(ctx context.Context, queryer sqlx.QueryerContext, query string, args []any) ([]audit.Interval, error) {

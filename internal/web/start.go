@@ -84,9 +84,9 @@ func (s *site) start() {
 			}
 			p.Status = &status
 		}
-		changes, next, err := v.ChangesPage(access.Period{From: v.midnight(v.Today())}, access.Page{Limit: changesRead})
+		changes, over, err := v.NearChanges(v.midnight(v.Today()), changesRead)
 		p.Changes = group(changes)
-		p.More = next != "" || len(p.Changes) > changesListed
+		p.More = over || len(p.Changes) > changesListed
 		p.Changes = p.Changes[:min(len(p.Changes), changesListed)]
 		return p, err
 	})

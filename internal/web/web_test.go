@@ -39,7 +39,13 @@ type house struct {
 
 func newHouse(t testing.TB, files map[string]string) *house {
 	t.Helper()
-	h := &house{Office: office.New(t, files), t: t}
+	return houseOf(t, office.New(t, files))
+}
+
+// houseOf is the pages of an office.
+func houseOf(t testing.TB, o *office.Office) *house {
+	t.Helper()
+	h := &house{Office: o, t: t}
 	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("BEHOV_TEST_LOG") != "" {
 		log = slog.Default()
