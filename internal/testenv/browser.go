@@ -135,6 +135,16 @@ func (b *Browser) As(s Screen) {
 	Do(b, "viewport", chromedp.EmulateViewport(s.Width, 900))
 }
 
+// Printing sets whether the page is shown as it is printed.
+func (b *Browser) Printing(printing bool) {
+	b.t.Helper()
+	media := ""
+	if printing {
+		media = "print"
+	}
+	Send(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media})
+}
+
 // Go opens a page, and returns what it asked for and how many bytes came.
 func (b *Browser) Go(path string) (requests []string, bytes int64) {
 	b.t.Helper()

@@ -28,6 +28,7 @@ type askPage struct {
 	Choices  []choice // what else the words may mean
 	Export   string   // the query of the export
 	Took     time.Duration
+	Drawing  *drawing // of a time longer than a day
 }
 
 // choice is something that the words of a question may mean.
@@ -142,6 +143,9 @@ func (v *visit) answer(page access.Page) (askPage, error) {
 	var next string
 	if p.Had, next, err = v.had(p, period, page); err != nil {
 		return p, err
+	}
+	if period != nil && p.From != p.To && len(p.Had) > 0 {
+		p.Drawing = v.drawHad(p, v.Today())
 	}
 	q := url.Values{}
 	for _, name := range []string{"person", "what", "from", "to", "s"} {

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend",
 		"systems": "/systems", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
-		"ask": "/ask", "organisation": "/organisation", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing"}
+		"ask": "/ask", "organisation": "/organisation", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")
 	h.Import(office.Header + "new,E9,Nina,New,office,LIB,Librarian,manager,2026-11-30,,no\n")
@@ -160,5 +161,26 @@ func TestWithoutScripts(t *testing.T) {
 	click("form.box button", "Suspended.")
 	for _, fault := range b.Faults() {
 		t.Error(fault)
+	}
+}
+
+// TestEvidenceIsPrinted: an answer of the audit is printed as a document, without what is
+// operated on a screen.
+func TestEvidenceIsPrinted(t *testing.T) {
+	h, b := browsed(t)
+	b.As(testenv.Screen{Language: "sv", Dark: true, Width: 1200, Scripts: true})
+	h.signIn(b, "auditor")
+	b.Go("/ask?what=lib&from=2026-11-01&to=2026-11-30")
+	b.Printing(true)
+	if shown := testenv.Do(b, "shown", chromedp.Evaluate[string](`[...document.querySelectorAll("nav, form, button, .button")].filter((e) => e.checkVisibility()).map((e) => e.outerHTML.slice(0, 80)).join("\n")`)); shown != "" {
+		t.Errorf("printed with the answer: %s", shown)
+	}
+	if ink := testenv.Do(b, "ink", chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor + getComputedStyle(document.querySelector("td")).color`)); ink != "rgb(255, 255, 255)rgb(0, 0, 0)" {
+		t.Errorf("it is printed in %s", ink)
+	}
+	b.Printing(false)
+	pdf := testenv.Do(b, "print", chromedp.PrintToPDF())
+	if !bytes.HasPrefix(pdf, []byte("%PDF-")) || len(pdf) < 10_000 {
+		t.Errorf("%d bytes, %.20q", len(pdf), pdf)
 	}
 }

@@ -21,6 +21,7 @@ type systemPage struct {
 	Has      []access.Access
 	Next     string
 	MayStart bool // a review
+	Reviews  []access.Review
 }
 
 // ruleLine is a rule that gives something of the system.
@@ -68,6 +69,15 @@ func (s *site) systems() {
 		}
 		if p.Owners, err = v.owners(p.System); err != nil {
 			return nil, err
+		}
+		reviews, err := v.Reviews()
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range reviews {
+			if r.System == p.System.System {
+				p.Reviews = append(p.Reviews, r)
+			}
 		}
 		may, _, err := v.May(rights.StartReview)
 		p.MayStart = (may || p.Mine) && len(p.Has) > 0

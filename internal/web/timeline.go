@@ -195,3 +195,41 @@ func (d *drawing) markMonths(b *book, s scale) {
 		d.Months = append(d.Months, m)
 	}
 }
+
+// drawHad makes the picture of an answer: a row for each person, or for each entitlement of
+// one person, over the time that is asked about.
+func (b *book) drawHad(p askPage, today identity.Date) *drawing {
+	d := drawing{Width: drawnWidth, Left: drawnLeft, From: p.From, To: max(p.To, p.From.AddDays(1)), Day: mark{X: -1}}
+	scale := newScale(d.From, d.To)
+	if scale.days > 45 {
+		d.markMonths(b, scale)
+	}
+	y := firstRow
+	at := map[string]int{}
+	for _, a := range p.Had {
+		name := b.Entitlement(a.Entitlement)
+		key := a.Entitlement
+		if p.Person == nil {
+			key, name = string(a.Person.ID), b.Who(a.Person)
+		}
+		since, until := identity.DateOf(a.Since, b.config.Zone), min(today, d.To)
+		if a.Until != nil {
+			until = identity.DateOf(*a.Until, b.config.Zone)
+		}
+		bars := scale.stretch(nil, "has", since, max(since, until), b.T("timeline.had", "what", name, "from", b.Instant(a.Since), "to", b.Instant(a.Until)))
+		n, there := at[key]
+		switch {
+		case len(bars) == 0:
+		case there:
+			d.Rows[n].Bars = append(d.Rows[n].Bars, bars...)
+		case len(d.Rows) >= rowsDrawn:
+			d.More++
+		default:
+			at[key] = len(d.Rows)
+			d.Rows = append(d.Rows, drawnRow{Y: y, Name: short(name), Bars: bars, Quiet: true})
+			y += rowHeight
+		}
+	}
+	d.Bottom, d.Height = y, y+8
+	return &d
+}
