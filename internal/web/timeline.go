@@ -54,6 +54,7 @@ const (
 	barHeight  = 12
 	firstRow   = 34
 	rowsDrawn  = 18
+	leastBar   = 4 // how wide a bar is at least, to be seen
 	// spanBefore and spanAfter are how many days the picture has before and after today.
 	spanBefore = 2 * 366
 	spanAfter  = 122
@@ -181,8 +182,8 @@ func (s scale) stretch(bars []bar, kind string, from, to identity.Date, label st
 	if to < s.from || from > s.to {
 		return bars
 	}
-	x := s.at(from)
-	return append(bars, bar{X: x, Width: max(3, s.at(to.AddDays(1))-x), Kind: kind, Label: label})
+	x := min(s.at(from), drawnWidth-leastBar)
+	return append(bars, bar{X: x, Width: max(leastBar, s.at(to.AddDays(1))-x), Kind: kind, Label: label})
 }
 
 func (d *drawing) markMonths(b *book, s scale) {
