@@ -50,6 +50,7 @@ type peopleReader interface {
 	ChangedOf(ctx context.Context, people []identity.PersonID, since time.Time) ([]audit.Interval, error)
 	OpenAccess(ctx context.Context) iter.Seq2[store.OpenAccess, error]
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
+	PeopleInUnit(ctx context.Context, unit string, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
 	SearchPeople(ctx context.Context, text string, among store.PersonSet, after store.SearchPlace, most int) (store.Found, error)
 	Holders(ctx context.Context, of store.Entitlements, most int) ([]identity.PersonID, bool, error)

@@ -215,3 +215,58 @@ func monthsBefore(first identity.Date, n int) identity.Date {
 	}
 	return first
 }
+
+// UnitMember is a person with an employment in a unit.
+type UnitMember struct {
+	Person Ref   `json:"person"`
+	Spell  Spell `json:"spell"` // the one in the unit
+}
+
+// UnitPage returns a page of the people who have an employment in a unit itself on a day,
+// sorted by ID, for a viewer who may see everyone; a masked person is left out, as where they
+// work is not told. next is the key after which the next page begins; empty at the end.
+func (v *View) UnitPage(unit string, day identity.Date, page Page) (members []UnitMember, next string, err error) {
+	members = []UnitMember{}
+	if !v.everyone {
+		return members, "", nil
+	}
+	after := identity.PersonID(page.After)
+	for looked := 0; looked < scanned; {
+		size := max(page.Limit+1, 100)
+		batch, err := v.DB.PeopleInUnit(v.ctx, unit, after, size)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, p := range batch {
+			if err := v.Add(p); err != nil {
+				return nil, "", err
+			}
+			spell, there := v.inUnit(p, unit, day)
+			if there && v.sees[p.ID] == full {
+				if len(members) == page.Limit {
+					return members, string(after), nil
+				}
+				members = append(members, UnitMember{v.Ref(p.ID), spell})
+			}
+			after = p.ID
+		}
+		if len(batch) < size {
+			return members, "", nil
+		}
+		looked += len(batch)
+	}
+	return members, string(after), nil
+}
+
+// inUnit returns the terms with which a person is in a unit on a day.
+func (v *View) inUnit(p identity.Person, unit string, day identity.Date) (Spell, bool) {
+	tree := v.Config.Rules.Units.On(day)
+	for _, e := range p.Active(day) {
+		t := e.On(day)
+		if t.Unit == unit || tree.Current(t.Unit) == unit {
+			return Spell{Employment: EmploymentRef{ID: e.ID, Source: e.Key.Source, Key: e.Key.Key}, From: max(t.From, e.Start), To: e.LastDay(), Leaves: []SpellOfLeave{},
+				Terms: Terms{From: t.From, JobTitle: t.JobTitle, Unit: t.Unit, UnitName: v.Config.Rules.Units.Name(t.Unit), Percent: t.Percent}}, true
+		}
+	}
+	return Spell{}, false
+}

@@ -11,7 +11,7 @@ import (
 
 const (
 	// searched is how many people one page of a search looks at, whoever the viewer may see of
-	// them, and in whatever state they are. Somebody waits for it at each key they press.
+	// them, and in whatever state they are. A person waits for it at each key they press.
 	searched = 500
 	// wordsRead is how many words one page of a search reads at most.
 	wordsRead = 2000

@@ -22,7 +22,7 @@ import (
 // is waiting to be done (River's own tables) is not state: it is worked out
 // again from what is here.
 var tables = []string{
-	"person", "person_word", "person_source_key", "person_key", "person_position", "employment", "employment_manager", "login_register",
+	"person", "person_word", "person_source_key", "person_key", "person_position", "employment", "employment_manager", "employment_unit", "login_register",
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource", "held_record", "erased_record",
 	"decision", "review_campaign", "review_item", "hold", "hold_step", "step_decision", "gated_grant",
 	"account", "account_name", "connector_memory", "alert_sent", "target_state", "disable_proof", "limit_usage", "unrepaired_drift", "entitlement_group", "open_step", "failing_step",

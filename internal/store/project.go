@@ -16,8 +16,8 @@ type projection struct {
 	// version has the last event of each person whose events are not applied yet.
 	version map[identity.PersonID]int64
 
-	people, records, words, employments, managers []any
-	waiting                                       map[identity.SourceKey]bool // the records
+	people, records, words, employments, managers, units []any
+	waiting                                              map[identity.SourceKey]bool // the records
 }
 
 var (
@@ -40,6 +40,7 @@ func (p *projection) add(ctx context.Context, e identity.Event) error {
 		}
 		p.employments = append(p.employments, append(row, string(e.Person), e.Source, e.Key)...)
 		p.managers = append(p.managers, managerValues(e)...)
+		p.units = append(p.units, unitValues(e)...)
 	default:
 		if err := p.flush(ctx); err != nil {
 			return err
@@ -101,7 +102,7 @@ func (p *projection) change(ctx context.Context, e identity.Event) error {
 		if err != nil {
 			return err
 		}
-		if err := p.tx.putManagers(ctx, e); err != nil {
+		if err := p.tx.putPlaces(ctx, e); err != nil {
 			return err
 		}
 		return p.tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = $10 WHERE id = $1`, row...)
@@ -116,7 +117,7 @@ func (p *projection) flush(ctx context.Context) error {
 	for _, of := range []struct {
 		table inserts
 		rows  *[]any
-	}{{personRows, &p.people}, {recordRows, &p.records}, {wordRows, &p.words}, {employmentRows, &p.employments}, {managerRows, &p.managers}} {
+	}{{personRows, &p.people}, {recordRows, &p.records}, {wordRows, &p.words}, {employmentRows, &p.employments}, {managerRows, &p.managers}, {unitRows, &p.units}} {
 		if err := p.tx.insert(ctx, of.table, *of.rows); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 
 var (
 	wordRows    = inserts{table: "person_word", columns: []string{"word", "name", "person_id"}}
+	unitRows    = inserts{table: "employment_unit", columns: []string{"unit", "employment_id"}}
 	managerRows = inserts{table: "employment_manager", columns: []string{"source", "manager_key", "employment_id"}}
 )
 
@@ -86,9 +87,28 @@ func managerValues(e identity.Event) []any {
 	return rows
 }
 
-// putManagers replaces whom an employment names as manager.
-func (tx *Tx) putManagers(ctx context.Context, e identity.Event) error {
+// unitValues are the rows of the units that an employment is in, at any time.
+func unitValues(e identity.Event) []any {
+	var rows []any
+	var in []string
+	for _, t := range e.EmploymentFacts.Terms {
+		if t.Unit != "" && !slices.Contains(in, t.Unit) {
+			in = append(in, t.Unit)
+			rows = append(rows, t.Unit, string(e.Employment))
+		}
+	}
+	return rows
+}
+
+// putPlaces replaces whom an employment names as manager, and the units that it is in.
+func (tx *Tx) putPlaces(ctx context.Context, e identity.Event) error {
 	if err := tx.exec(ctx, `DELETE FROM employment_manager WHERE employment_id = $1`, string(e.Employment)); err != nil {
+		return err
+	}
+	if err := tx.exec(ctx, `DELETE FROM employment_unit WHERE employment_id = $1`, string(e.Employment)); err != nil {
+		return err
+	}
+	if err := tx.insert(ctx, unitRows, unitValues(e)); err != nil {
 		return err
 	}
 	return tx.insert(ctx, managerRows, managerValues(e))
@@ -258,6 +278,16 @@ func (db *DB) PeopleAfter(ctx context.Context, after identity.PersonID, most int
 	ids := []identity.PersonID{}
 	if err := db.read.SelectContext(ctx, &ids, `SELECT id FROM person WHERE id > $1 ORDER BY id LIMIT $2`, string(after), most); err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
+	}
+	return db.PeopleByID(ctx, ids)
+}
+
+// PeopleInUnit returns at most so many people after an ID, sorted by it, of whom an employment
+// is in the unit itself, at any time.
+func (db *DB) PeopleInUnit(ctx context.Context, unit string, after identity.PersonID, most int) ([]identity.Person, error) {
+	ids := []identity.PersonID{}
+	if err := db.read.SelectContext(ctx, &ids, `SELECT DISTINCT e.person_id FROM employment_unit u JOIN employment e ON e.id = u.employment_id WHERE u.unit = $1 AND e.person_id > $2 ORDER BY e.person_id LIMIT $3`, unit, string(after), most); err != nil {
+		return nil, fmt.Errorf("read a unit's people: %w", err)
 	}
 	return db.PeopleByID(ctx, ids)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
@@ -36,6 +37,7 @@ type choice struct {
 	Person *access.PersonState
 	What   string
 	System bool
+	Unit   bool // What is its name
 	To     string
 }
 
@@ -72,7 +74,7 @@ func (s *site) ask() {
 		if err != nil {
 			return "", err
 		}
-		q := parseQuestion(words, v.Today(), &s.Config.Rules.Catalogue)
+		q := parseQuestion(words, v.Today(), &s.Config.Rules.Catalogue, s.Config.Rules.Units)
 		to := url.Values{"s": {sealed}}
 		if q.From != "" {
 			to.Set("from", string(q.From))
@@ -186,7 +188,7 @@ func (v *visit) choose(p *askPage) error {
 	if p.Text == "" {
 		return nil
 	}
-	q := parseQuestion(p.Text, v.Today(), &v.site.Config.Rules.Catalogue)
+	q := parseQuestion(p.Text, v.Today(), &v.site.Config.Rules.Catalogue, v.site.Config.Rules.Units)
 	to := func(name, value string) string {
 		of := url.Values{name: {value}, "s": {v.query("s")}}
 		if p.From != "" {
@@ -203,6 +205,11 @@ func (v *visit) choose(p *askPage) error {
 	for _, s := range q.Systems {
 		if s != p.What {
 			p.Choices = append(p.Choices, choice{What: s, System: true, To: to("what", s)})
+		}
+	}
+	for _, id := range q.Units {
+		if v.SeesEveryone() {
+			p.Choices = append(p.Choices, choice{What: cmp.Or(v.site.Config.Rules.Units.Name(id), id), Unit: true, To: "/organisation/" + url.PathEscape(id) + "?" + url.Values{"on": {string(cmp.Or(p.From, v.Today()))}}.Encode()})
 		}
 	}
 	if q.Rest == "" || p.Person != nil {

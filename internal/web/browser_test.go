@@ -67,7 +67,7 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend",
 		"systems": "/systems", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
-		"ask": "/ask", "organisation": "/organisation", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing"}
+		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")
 	h.Import(office.Header + "new,E9,Nina,New,office,LIB,Librarian,manager,2026-11-30,,no\n")

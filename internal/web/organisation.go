@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -88,6 +89,18 @@ type unexplainedPage struct {
 	More               bool
 }
 
+// unitPage is who works in a unit on a day.
+type unitPage struct {
+	Unit, Name string
+	Day        identity.Date
+	Today      bool
+	Members    []access.UnitMember
+	Below      []unitLink
+	Next       string
+}
+
+type unitLink struct{ Unit, Name string }
+
 // noUnit stands in an address for people without a unit.
 const noUnit = "-"
 
@@ -100,6 +113,31 @@ func (s *site) organisation() {
 		p := organisationPage{Organisation: o, Chart: v.chart(o.Months)}
 		p.heat()
 		return p, nil
+	})
+	s.page("/organisation/{unit}", "unit", func(v *visit) (any, error) {
+		if !v.SeesEveryone() {
+			return nil, errEveryone
+		}
+		p := unitPage{Unit: v.request.PathValue("unit"), Day: identity.Date(v.query("on"))}
+		if !isDate(p.Day) {
+			p.Day = v.Today()
+		}
+		p.Today = p.Day == v.Today()
+		units := s.Config.Rules.Units
+		if !units.Has(p.Unit) {
+			return nil, &access.CursorError{}
+		}
+		p.Name = cmp.Or(units.Name(p.Unit), p.Unit)
+		for _, id := range units.On(p.Day).Below(p.Unit) {
+			p.Below = append(p.Below, unitLink{id, cmp.Or(units.Name(id), id)})
+		}
+		var next string
+		var err error
+		p.Members, next, err = v.UnitPage(p.Unit, p.Day, access.Page{After: v.query("after"), Limit: listed})
+		if next != "" {
+			p.Next = "/organisation/" + url.PathEscape(p.Unit) + "?" + url.Values{"on": {string(p.Day)}, "after": {next}}.Encode()
+		}
+		return p, err
 	})
 	s.page("/organisation/{unit}/{system}", "unexplained", func(v *visit) (any, error) {
 		o, err := s.count(v)

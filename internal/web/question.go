@@ -14,9 +14,10 @@ import (
 
 // question of the audit: what is asked about, as far as the words tell, and when.
 type asked struct {
-	// Entitlements and Systems are those that the words may mean.
+	// Entitlements, Systems and Units are those that the words may mean.
 	Entitlements []policy.EntitlementID
 	Systems      []string
+	Units        []string
 	// Rest is what means neither: the name of a person.
 	Rest string
 	// From and To are the first and the last day; empty for now.
@@ -50,10 +51,10 @@ var relative = []struct {
 }
 
 // fillers are words of a question that name nothing.
-var fillers = strings.Fields(`vem vilka vad hade har haft fick få får var till åtkomst access to the a an who whom what which had has have did get gets got on at in i på den det dom de för mellan och from till between and och tom from until till av of om kl klockan from fr o m t s behörighet behörigheter behörigheten rättighet rättigheter kunde kan se nu now since sedan någonsin ever när when is was were are är under during`)
+var fillers = strings.Fields(`vem vilka vad hade har haft fick få får var till åtkomst access to the a an who whom what which had has have did get gets got on at in i på den det dom de för mellan och from till between and och tom from until till av of om kl klockan from fr o m t s behörighet behörigheter behörigheten rättighet rättigheter kunde kan se nu now since sedan någonsin ever när when is was were are är under during works worked work arbetar arbetade jobbar jobbade enheten unit`)
 
 // parseQuestion works out what a question is about. now is in the organisation's time zone.
-func parseQuestion(text string, today identity.Date, c *policy.Catalogue) asked {
+func parseQuestion(text string, today identity.Date, c *policy.Catalogue, units *identity.Units) asked {
 	rest := " " + strings.ToLower(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("?!\"()", r) }), " ")) + " "
 	var q asked
 	var spans [][2]identity.Date
@@ -102,7 +103,7 @@ func parseQuestion(text string, today identity.Date, c *policy.Catalogue) asked 
 			q.To = s[1]
 		}
 	}
-	q.name(rest, c)
+	q.name(rest, c, units)
 	return q
 }
 
@@ -151,9 +152,9 @@ func monthOf(year, month string, today identity.Date) (from, to identity.Date, o
 	return from, firstOfMonth(from.AddDays(31)).AddDays(-1), true
 }
 
-// name finds systems and entitlements in words, by their IDs and names; the other words are
+// name finds systems, entitlements and units in words, by their IDs and names; the other words are
 // of a person's name.
-func (q *asked) name(text string, c *policy.Catalogue) {
+func (q *asked) name(text string, c *policy.Catalogue, units *identity.Units) {
 	var words, rest []string
 	for _, w := range strings.Fields(text) {
 		if w = strings.Trim(w, ".,;–-"); w != "" && !slices.Contains(fillers, w) {
@@ -176,6 +177,14 @@ func (q *asked) name(text string, c *policy.Catalogue) {
 				found = true
 				if !slices.Contains(q.Entitlements, e.ID) {
 					q.Entitlements = append(q.Entitlements, e.ID)
+				}
+			}
+		}
+		for _, id := range units.IDs() {
+			if means(w, id, units.Name(id)) {
+				found = true
+				if !slices.Contains(q.Units, id) {
+					q.Units = append(q.Units, id)
 				}
 			}
 		}

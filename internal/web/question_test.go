@@ -17,6 +17,13 @@ func catalogue() *policy.Catalogue {
 
 func TestQuestions(t *testing.T) {
 	const today = identity.Date("2026-11-30")
+	units := &identity.Units{}
+	if err := units.Add(identity.Unit{ID: "nsk", Name: "Norra skolan"}); err != nil {
+		t.Fatal(err)
+	}
+	if q := parseQuestion("vilka arbetade i Norra skolan 1 mars", today, catalogue(), units); len(q.Units) != 1 || q.Units[0] != "nsk" || q.From != "2026-03-01" {
+		t.Errorf("a unit: %+v", q)
+	}
 	for text, want := range map[string]struct{ entitlements, systems, rest, from, to string }{
 		"vem hade patientjournalen 3 mars?":      {"care:record", "", "", "2026-03-03", "2026-03-03"},
 		"who had care:record on 3 March 2025":    {"care:record", "", "", "2025-03-03", "2025-03-03"},
@@ -37,7 +44,7 @@ func TestQuestions(t *testing.T) {
 		"Maja Augustsson":                        {"", "", "maja augustsson", "", ""},
 		"Who had the Journalsystemet at 2026-03": {"", "care", "", "2026-03-01", "2026-03-31"},
 	} {
-		q := parseQuestion(text, today, catalogue())
+		q := parseQuestion(text, today, catalogue(), units)
 		var entitlements []string
 		for _, e := range q.Entitlements {
 			entitlements = append(entitlements, string(e))
@@ -55,7 +62,7 @@ func FuzzQuestion(f *testing.F) {
 	}
 	c := catalogue()
 	f.Fuzz(func(t *testing.T, text string) {
-		q := parseQuestion(text, "2026-11-30", c)
+		q := parseQuestion(text, "2026-11-30", c, &identity.Units{})
 		if (q.From == "") != (q.To == "") || q.From != "" && (!isDate(q.From) || !isDate(q.To) || q.To < q.From) {
 			t.Errorf("%q: from %q to %q", text, q.From, q.To)
 		}

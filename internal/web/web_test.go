@@ -229,7 +229,7 @@ func TestPages(t *testing.T) {
 				sees = http.StatusOK
 			}
 			for path, want := range map[string]int{"/": 200, "/mine": 200, "/people": 200, "/systems": 200, "/systems/lib": 200, "/reviews": 200, "/ask": 200, "/ask?what=lib": 200, "/ask?what=lib:library&from=2026-11-01&to=2026-11-30": 200,
-				"/administration/rights": 200, "/nothing": 404, "/people/nobody": 404, "/systems/nothing": 404, "/changes": sees, "/organisation": sees, "/administration": sees, "/holds/abc": 0, person(key): 200, "/mine?on=2026-11-01": 200, "/mine?on=nonsense": 200} {
+				"/administration/rights": 200, "/nothing": 404, "/people/nobody": 404, "/systems/nothing": 404, "/changes": sees, "/organisation": sees, "/organisation/office": sees, "/organisation/nothing": 0, "/administration": sees, "/holds/abc": 0, person(key): 200, "/mine?on=2026-11-01": 200, "/mine?on=nonsense": 200} {
 				if want != 0 {
 					v.get(path, want)
 				}
@@ -248,6 +248,12 @@ func TestPages(t *testing.T) {
 	en := h.as("manager", "en")
 	en.get(person("staff"), 200, "Anna Staff", "Librarian", "Lends books.", "Everybody.")
 	en.get(person("secret"), 200, "NOT Hemligsson", "Protected identity", "NOT hideout")
+	auditor := h.as("auditor", "en")
+	auditor.get("/organisation/office", 200, "Anna Staff", "Librarian", "NOT Hemligsson")
+	auditor.get("/organisation/hideout", 200, "No one, or no one whom you may see", "NOT Hemligsson", "NOT Protected identity")
+	auditor.get("/organisation/office?on=2020-06-01", 200, "Given Familygone", "Worked here on 1 June 2020")
+	auditor.get("/organisation/nothing", 404)
+	auditor.send("/ask", url.Values{"q": {"office"}}, 200, "The office", "the unit")
 	sv := h.as("owner", "sv")
 	sv.get("/systems/lib", 200, "Anna Staff", "Skyddad identitet", "NOT Hemligsson")
 	sv.get("/reviews", 200, "Granskning av lib", "väntar på dig", "0 av 2 besvarade")

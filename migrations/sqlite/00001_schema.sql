@@ -97,6 +97,14 @@ CREATE TABLE employment_manager (
 );
 CREATE INDEX employment_manager_employment ON employment_manager (employment_id);
 
+-- In which units an employment is, at any time.
+CREATE TABLE employment_unit (
+    unit          TEXT NOT NULL,
+    employment_id TEXT NOT NULL REFERENCES employment (id),
+    PRIMARY KEY (unit, employment_id)
+);
+CREATE INDEX employment_unit_employment ON employment_unit (employment_id);
+
 -- A login is never given to another person, even after its owner is erased.
 CREATE TABLE login_register (
     login_hash BLOB PRIMARY KEY,
@@ -629,6 +637,7 @@ DROP TABLE hr_import;
 DROP TABLE erased_record;
 DROP TABLE held_record;
 DROP TABLE login_register;
+DROP TABLE employment_unit;
 DROP TABLE employment_manager;
 DROP TABLE employment;
 DROP TABLE person_position;
