@@ -27,8 +27,9 @@ type askPage struct {
 	Had      []access.Access
 	Next     string
 	Choices  []choice // what else the words may mean
+	Wrong    []string // what was not understood
+	Example  string   // a system of the installation
 	Export   string   // the query of the export
-	Took     time.Duration
 	Drawing  *drawing // of a time longer than a day
 }
 
@@ -76,32 +77,27 @@ func (s *site) ask() {
 		}
 		q := parseQuestion(words, v.Today(), &s.Config.Rules.Catalogue, s.Config.Rules.Units)
 		to := url.Values{"s": {sealed}}
-		if q.From != "" {
+		if q.From != "" && len(q.Wrong) == 0 {
 			to.Set("from", string(q.From))
 			to.Set("to", string(q.To))
 		}
-		switch {
-		case len(q.Entitlements) == 1:
-			to.Set("what", string(q.Entitlements[0]))
-		case len(q.Systems) == 1:
-			to.Set("what", q.Systems[0])
-		}
+		people := 0
 		if q.Rest != "" {
-			people, next, err := v.PeoplePage("", q.Rest, access.Page{Limit: 2})
+			found, next, err := v.PeoplePage("", q.Rest, access.Page{Limit: 2})
 			if err != nil {
 				return "", err
 			}
-			if len(people) == 1 && next == "" {
-				to.Set("person", string(people[0].Person.ID))
+			if people = len(found); people == 1 && next == "" {
+				to.Set("person", string(found[0].Person.ID))
 			}
+		}
+		if what := q.what(); what != "" && len(q.Wrong) == 0 && (q.Rest == "" || people == 1) {
+			to.Set("what", what)
 		}
 		return "/ask?" + to.Encode(), nil
 	})
 	s.page("/ask", "ask", func(v *visit) (any, error) {
-		began := time.Now()
-		p, err := v.answer(access.Page{After: v.query("after"), Limit: listed})
-		p.Took = time.Since(began)
-		return p, err
+		return v.answer(access.Page{After: v.query("after"), Limit: listed})
 	})
 	s.handle("GET /ask/export", func(w http.ResponseWriter, v *visit) error { return s.export(w, v) })
 }
@@ -109,10 +105,16 @@ func (s *site) ask() {
 // asking reads the question of an address.
 func (v *visit) asking() (p askPage, period *access.Period, err error) {
 	p = askPage{Text: v.unsealed(), What: v.query("what"), From: identity.Date(v.query("from")), To: identity.Date(v.query("to"))}
-	if !isDate(p.From) {
-		p.From, p.To = "", ""
-	} else if !isDate(p.To) || p.To < p.From {
+	switch {
+	case p.From == "" && p.To == "":
+	case p.To == "":
 		p.To = p.From
+	case p.From == "":
+		p.From = p.To
+	}
+	if p.From != "" && (!isDate(p.From) || !isDate(p.To) || p.To < p.From) {
+		p.Wrong = append(p.Wrong, string(p.From)+" – "+string(p.To))
+		p.From, p.To = "", ""
 	}
 	if p.From != "" {
 		period = &access.Period{From: v.midnight(p.From), To: v.midnight(p.To.AddDays(1))}
@@ -129,7 +131,7 @@ func (v *visit) asking() (p askPage, period *access.Period, err error) {
 		p.Person = &who
 	}
 	_, p.IsSystem = v.site.Config.Rules.Catalogue.System(p.What)
-	p.Asked = p.Person != nil || p.What != ""
+	p.Asked = (p.Person != nil || p.What != "") && len(p.Wrong) == 0
 	return p, period, nil
 }
 
@@ -183,14 +185,34 @@ func (v *visit) had(p askPage, period *access.Period, page access.Page) (had []a
 	return kept, next, nil
 }
 
+// what returns the one entitlement or system that a question is about; empty for none, or
+// several.
+func (q asked) what() string {
+	switch {
+	case len(q.Units) > 0 || len(q.Entitlements)+len(q.Systems) != 1:
+		return ""
+	case len(q.Systems) == 1:
+		return q.Systems[0]
+	}
+	return string(q.Entitlements[0])
+}
+
 // choose lists what else the words of the question may mean.
 func (v *visit) choose(p *askPage) error {
+	for _, x := range v.Systems() {
+		p.Example = v.System(x.System)
+		break
+	}
 	if p.Text == "" {
 		return nil
 	}
 	q := parseQuestion(p.Text, v.Today(), &v.site.Config.Rules.Catalogue, v.site.Config.Rules.Units)
+	p.Wrong = append(p.Wrong, q.Wrong...)
 	to := func(name, value string) string {
 		of := url.Values{name: {value}, "s": {v.query("s")}}
+		if what := q.what(); name == "person" && what != "" {
+			of.Set("what", what)
+		}
 		if p.From != "" {
 			of.Set("from", string(p.From))
 			of.Set("to", string(p.To))
@@ -207,6 +229,11 @@ func (v *visit) choose(p *askPage) error {
 			p.Choices = append(p.Choices, choice{What: s, System: true, To: to("what", s)})
 		}
 	}
+	for _, id := range q.Others {
+		if _, system := v.site.Config.Rules.Catalogue.System(id); id != p.What {
+			p.Choices = append(p.Choices, choice{What: id, System: system, To: to("what", id)})
+		}
+	}
 	for _, id := range q.Units {
 		if v.SeesEveryone() {
 			p.Choices = append(p.Choices, choice{What: cmp.Or(v.site.Config.Rules.Units.Name(id), id), Unit: true, To: "/organisation/" + url.PathEscape(id) + "?" + url.Values{"on": {string(cmp.Or(p.From, v.Today()))}}.Encode()})
@@ -216,6 +243,9 @@ func (v *visit) choose(p *askPage) error {
 		return nil
 	}
 	people, _, err := v.PeoplePage("", q.Rest, access.Page{Limit: 20})
+	if len(people) == 0 {
+		p.Wrong = append(p.Wrong, q.Rest)
+	}
 	for i := range people {
 		p.Choices = append(p.Choices, choice{Person: &people[i], To: to("person", string(people[i].Person.ID))})
 	}

@@ -18,8 +18,12 @@ type asked struct {
 	Entitlements []policy.EntitlementID
 	Systems      []string
 	Units        []string
-	// Rest is what means neither: the name of a person.
-	Rest string
+	// Others are entitlements and systems that fewer of the words may mean.
+	Others []string
+	// Rest is what means none of these: the name of a person. Wrong is a time that does not
+	// exist, or has not come.
+	Rest  string
+	Wrong []string
 	// From and To are the first and the last day; empty for now.
 	From, To identity.Date
 }
@@ -50,8 +54,11 @@ var relative = []struct {
 	{"senaste veckan", -7, 0}, {"last week", -7, 0}, {"past week", -7, 0}, {"senaste månaden", -30, 0}, {"last month", -30, 0}, {"past month", -30, 0}, {"senaste året", -365, 0}, {"last year", -365, 0}, {"past year", -365, 0},
 }
 
+// since says that a time goes on until today.
+var since = regexp.MustCompile(` (sedan|since|fr o m|från och med|efter|after) `)
+
 // fillers are words of a question that name nothing.
-var fillers = strings.Fields(`vem vilka vad hade har haft fick få får var till åtkomst access to the a an who whom what which had has have did get gets got on at in i på den det dom de för mellan och from till between and och tom from until till av of om kl klockan from fr o m t s behörighet behörigheter behörigheten rättighet rättigheter kunde kan se nu now since sedan någonsin ever när when is was were are är under during works worked work arbetar arbetade jobbar jobbade enheten unit`)
+var fillers = strings.Fields(`vem vilka vad hade har haft fick få får var till åtkomst access to the a an who whom what which had has have did get gets got on at in i på den det dom de för mellan och from till between and och tom from until till av of om kl klockan from fr o m t s behörighet behörigheter behörigheten rättighet rättigheter kunde kan se nu now since sedan efter after någonsin ever när when is was were are är under during works worked work arbetar arbetade jobbar jobbade enheten unit`)
 
 // parseQuestion works out what a question is about. now is in the organisation's time zone.
 func parseQuestion(text string, today identity.Date, c *policy.Catalogue, units *identity.Units) asked {
@@ -70,8 +77,10 @@ func parseQuestion(text string, today identity.Date, c *policy.Catalogue, units 
 					groups[i] = rest[at[2*i]:at[2*i+1]]
 				}
 			}
-			if from, to, ok := days(groups); ok {
+			if from, to, ok := days(groups); ok && from <= today {
 				spans = append(spans, [2]identity.Date{from, to})
+			} else {
+				q.Wrong = append(q.Wrong, strings.TrimSpace(rest[at[0]:at[1]]))
 			}
 			rest = rest[:at[0]] + " " + rest[at[1]:]
 		}
@@ -94,6 +103,9 @@ func parseQuestion(text string, today identity.Date, c *policy.Catalogue, units 
 		if before, after, found := strings.Cut(rest, " "+r.words+" "); found {
 			spans, rest = append(spans, [2]identity.Date{today.AddDays(r.from), today.AddDays(r.to)}), before+" "+after
 		}
+	}
+	if len(spans) == 1 && since.MatchString(rest) {
+		spans[0][1] = today
 	}
 	for i, s := range spans {
 		if i == 0 || s[0] < q.From {
@@ -152,66 +164,113 @@ func monthOf(year, month string, today identity.Date) (from, to identity.Date, o
 	return from, firstOfMonth(from.AddDays(31)).AddDays(-1), true
 }
 
-// name finds systems, entitlements and units in words, by their IDs and names; the other words are
-// of a person's name.
+// name finds systems, entitlements and units in words, by their IDs and names: those that
+// most of the words mean, and of these those whose whole name is there. The other words are of
+// a person's name.
 func (q *asked) name(text string, c *policy.Catalogue, units *identity.Units) {
-	var words, rest []string
+	var words []string
 	for _, w := range strings.Fields(text) {
 		if w = strings.Trim(w, ".,;–-"); w != "" && !slices.Contains(fillers, w) {
 			words = append(words, w)
 		}
 	}
-	for _, w := range words {
-		found := false
-		for _, s := range c.Systems {
-			if means(w, s.ID, s.Name) {
-				found = true
-				if !slices.Contains(q.Systems, s.ID) {
-					q.Systems = append(q.Systems, s.ID)
-				}
-			}
+	var all []meant
+	add := func(m meant, names ...string) {
+		if m.match(words, names...) {
+			all = append(all, m)
 		}
-		for _, e := range c.Entitlements {
-			_, own, _ := strings.Cut(string(e.ID), ":")
-			if w == string(e.ID) || means(w, own, e.Name) {
-				found = true
-				if !slices.Contains(q.Entitlements, e.ID) {
-					q.Entitlements = append(q.Entitlements, e.ID)
-				}
-			}
+	}
+	for _, s := range c.Systems {
+		add(meant{kind: "system", id: s.ID}, s.Name, s.ID)
+	}
+	for _, e := range c.Entitlements {
+		_, own, _ := strings.Cut(string(e.ID), ":")
+		add(meant{kind: "entitlement", id: string(e.ID)}, e.Name, own, string(e.ID))
+	}
+	for _, id := range units.IDs() {
+		add(meant{kind: "unit", id: id}, units.Name(id), id)
+	}
+	slices.SortStableFunc(all, func(a, b meant) int {
+		if len(a.words) != len(b.words) {
+			return len(b.words) - len(a.words)
 		}
-		for _, id := range units.IDs() {
-			if means(w, id, units.Name(id)) {
-				found = true
-				if !slices.Contains(q.Units, id) {
-					q.Units = append(q.Units, id)
-				}
+		return order(b.whole, a.whole)
+	})
+	taken := map[int]bool{}
+	for i, m := range all {
+		if first := all[0]; i > 0 && (len(m.words) < len(first.words) || m.whole != first.whole) {
+			if m.kind != "unit" {
+				q.Others = append(q.Others, m.id)
 			}
+			continue
 		}
-		if !found {
+		for _, n := range m.words {
+			taken[n] = true
+		}
+		switch m.kind {
+		case "system":
+			q.Systems = append(q.Systems, m.id)
+		case "entitlement":
+			q.Entitlements = append(q.Entitlements, policy.EntitlementID(m.id))
+		default:
+			q.Units = append(q.Units, m.id)
+		}
+	}
+	var rest []string
+	for n, w := range words {
+		if !taken[n] {
 			rest = append(rest, w)
 		}
 	}
 	q.Rest = strings.Join(rest, " ")
 }
 
-// means reports whether a word is one of a name, or of an ID, whatever its ending: journalen
-// is a form of journal, and so is the beginning of journalsystem.
-func means(word string, names ...string) bool {
-	const least = 4 // letters that two forms of a word have in common
+// meant is something that words may mean.
+type meant struct {
+	kind, id string
+	words    []int // the places of the words that mean it
+	whole    bool  // they are its whole name
+}
+
+// match finds the words that mean one of the names, as many as there are.
+func (m *meant) match(words []string, names ...string) bool {
 	for _, name := range names {
-		for _, part := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			if word == part {
-				return true
-			}
-			shorter, longer := word, part
-			if len(shorter) > len(longer) {
-				shorter, longer = longer, shorter
-			}
-			if len([]rune(shorter)) >= least && strings.HasPrefix(longer, shorter) && len(longer)-len(shorter) <= max(3, len(shorter)/2) {
-				return true
+		var of []int
+		parts := partsOf(name)
+		found := 0
+		for _, part := range parts {
+			n := slices.IndexFunc(words, func(w string) bool { return w == strings.ToLower(name) || alike(w, part) })
+			if n >= 0 {
+				found++
+				if !slices.Contains(of, n) {
+					of = append(of, n)
+				}
 			}
 		}
+		whole := len(parts) > 0 && found == len(parts)
+		if len(of) > len(m.words) || len(of) == len(m.words) && whole && len(of) > 0 {
+			m.words, m.whole = of, whole || m.whole && len(of) == len(m.words)
+		}
 	}
-	return false
+	return len(m.words) > 0
+}
+
+// partsOf returns the words of a name, without those that name nothing.
+func partsOf(name string) []string {
+	parts := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return slices.DeleteFunc(parts, func(p string) bool { return slices.Contains(fillers, p) })
+}
+
+// alike reports whether two words are forms of one: journalen is a form of journal, and so is
+// the beginning of journalsystem.
+func alike(word, part string) bool {
+	const least = 4 // letters that two forms have in common
+	if word == part {
+		return true
+	}
+	shorter, longer := word, part
+	if len(shorter) > len(longer) {
+		shorter, longer = longer, shorter
+	}
+	return len([]rune(shorter)) >= least && strings.HasPrefix(longer, shorter) && len(longer)-len(shorter) <= max(3, len(shorter)/2)
 }

@@ -39,6 +39,12 @@ func TestQuestions(t *testing.T) {
 		"ekonomi i oktober":                      {"", "finance", "", "2026-10-01", "2026-10-31"},
 		"ekonomi 2025":                           {"", "finance", "", "2025-01-01", "2025-12-31"},
 		"ekonomi senaste veckan":                 {"", "finance", "", "2026-11-23", "2026-11-30"},
+		"hade Tove Ström patientjournal 3 mars":  {"care:record", "", "tove ström", "2026-03-03", "2026-03-03"},
+		"who had the main ledger":                {"finance:ledger", "", "main", "", ""},
+		"vem har huvudbok sedan 1 mars":          {"finance:ledger", "", "", "2026-03-01", "2026-11-30"},
+		"vem hade huvudboken i tisdags":          {"finance:ledger", "", "tisdags", "", ""},
+		"varför har Anna ekonomi":                {"", "finance", "varför anna", "", ""},
+		"ekonomi 3 mars 2030":                    {"", "finance", "", "", ""},
 		"ekonomi 31 februari":                    {"", "finance", "", "", ""},
 		"":                                       {},
 		"Maja Augustsson":                        {"", "", "maja augustsson", "", ""},
@@ -51,6 +57,32 @@ func TestQuestions(t *testing.T) {
 		}
 		if strings.Join(entitlements, " ") != want.entitlements || strings.Join(q.Systems, " ") != want.systems || q.Rest != want.rest || string(q.From) != want.from || string(q.To) != want.to {
 			t.Errorf("%q: %+v, want %+v", text, q, want)
+		}
+	}
+}
+
+// TestAWholeNameWins: what the whole of a name is asked for is meant, whatever else has one of
+// its words.
+func TestAWholeNameWins(t *testing.T) {
+	c := &policy.Catalogue{Systems: []policy.System{{ID: "school", Name: "School administration"}, {ID: "pupilhealth", Name: "Pupil health"}},
+		Entitlements: []policy.Entitlement{{ID: "school:register", Name: "Pupil register", System: "school"}, {ID: "pupilhealth:read", Name: "Read health records", System: "pupilhealth"}, {ID: "library:register", Name: "Borrowers' register", System: "library"}}}
+	c.Sort()
+	for text, want := range map[string]string{"who had the pupil register on 3 March": "school:register", "pupil health": "pupilhealth", "school": "school", "health records": "pupilhealth:read"} {
+		q := parseQuestion(text, "2026-11-30", c, &identity.Units{})
+		var got []string
+		for _, e := range q.Entitlements {
+			got = append(got, string(e))
+		}
+		if got = append(got, q.Systems...); len(got) != 1 || got[0] != want || q.Rest != "" {
+			t.Errorf("%q: %+v, want %s", text, q, want)
+		}
+	}
+	if q := parseQuestion("register", "2026-11-30", c, &identity.Units{}); len(q.Entitlements) != 2 {
+		t.Errorf("which register: %+v", q)
+	}
+	for _, text := range []string{"school 31 February 2026", "school 2026-02-30", "school 3 March 2030"} {
+		if q := parseQuestion(text, "2026-11-30", c, &identity.Units{}); len(q.Wrong) != 1 || q.From != "" {
+			t.Errorf("%q: %+v", text, q)
 		}
 	}
 }
