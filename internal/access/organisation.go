@@ -93,7 +93,7 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 			return nil, err
 		}
 	}
-	o.order(tree, at)
+	o.order(tree, at, a.Config.Rules.Units.Name)
 	return o, nil
 }
 
@@ -178,13 +178,13 @@ func (o *Organisation) moves(p identity.Person, day identity.Date) {
 }
 
 // order puts the units in the order of the tree, those that are not in it behind.
-func (o *Organisation) order(tree *identity.Tree, at map[string]*UnitCount) {
+func (o *Organisation) order(tree *identity.Tree, at map[string]*UnitCount, names func(string) string) {
 	seen := map[string]bool{}
 	var walk func(id string, depth int) int
 	walk = func(id string, depth int) int {
 		u := at[id]
 		if u == nil {
-			u = &UnitCount{Unit: id, Systems: map[string]SystemCount{}}
+			u = &UnitCount{Unit: id, Name: names(id), Systems: map[string]SystemCount{}}
 		}
 		seen[id] = true
 		u.Depth = depth

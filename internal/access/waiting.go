@@ -122,7 +122,8 @@ type Review struct {
 	StartedAt store.Micros `json:"started_at"`
 	Questions int          `json:"questions"`
 	Answered  int          `json:"answered"`
-	Mine      bool         `json:"mine"` // the viewer may answer
+	Mine      bool         `json:"mine"`  // the viewer may answer
+	Asked     bool         `json:"asked"` // the viewer is who is asked: the reviewer, the owner of the system or a deputy
 }
 
 // reviewsListed is how many reviews are listed.
@@ -142,6 +143,9 @@ func (v *View) Reviews() ([]Review, error) {
 		x := Review{Campaign: r.Campaign, System: r.System, StartedAt: r.StartedUS, Questions: r.Questions, Answered: r.Answered}
 		if x.Mine, err = v.mayAnswer(asked, "", system); err != nil {
 			return nil, err
+		}
+		if x.Asked = x.Mine && isOwner(system, v.known.Member); r.Reviewer != "" {
+			x.Asked = asked == v.viewer.Subject.Person
 		}
 		if !x.Mine && !v.everyone {
 			continue

@@ -136,29 +136,63 @@ func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) reason.R
 // later answer replaces an earlier one. It is for the reviewer that the item names,
 // the owner of the system, or who else rights allows.
 func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
+	made, err := g.DecideItems(ctx, []string{name}, verdict, by, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	return made[0], nil
+}
+
+// DecideItems answers several items with the same: all of them, or none when one cannot be
+// answered so.
+func (g *Governance) DecideItems(ctx context.Context, names []string, verdict store.Verdict, by rights.Subject, reason string) ([]store.Decision, error) {
+	items, made := make([]store.ReviewItem, len(names)), make([]store.Decision, len(names))
+	for n, name := range names {
+		var err error
+		if items[n], made[n], err = g.answer(ctx, name, verdict, by, reason); err != nil {
+			return nil, err
+		}
+	}
+	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		for n := range made {
+			if made[n], err = tx.Decide(ctx, made[n], g.Now()); err != nil {
+				return err
+			}
+			if err := tx.DecideItem(ctx, items[n], made[n].Seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return made, err
+}
+
+// answer returns the item of a name, and the decision that answers it, which the subject may
+// make.
+func (g *Governance) answer(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.ReviewItem, store.Decision, error) {
 	campaign, number, ok := strings.Cut(name, "-")
 	c, err1 := strconv.ParseInt(campaign, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return store.Decision{}, noReviewItem(name)
+		return store.ReviewItem{}, store.Decision{}, noReviewItem(name)
 	}
 	if verdict != store.Keep && verdict != store.Revoke {
-		return store.Decision{}, noVerdict(verdict)
+		return store.ReviewItem{}, store.Decision{}, noVerdict(verdict)
 	}
 	item, err := g.DB.ReviewItem(ctx, c, n)
 	if err != nil {
-		return store.Decision{}, err
+		return store.ReviewItem{}, store.Decision{}, err
 	}
 	system, _, _ := strings.Cut(item.Entitlement, ":")
 	owners, err := g.owners(ctx, system)
 	if err != nil {
-		return store.Decision{}, err
+		return store.ReviewItem{}, store.Decision{}, err
 	}
 	reviewer, _ := item.Reviewer.Person()
 	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: reviewer}, reason)
 	if err != nil {
-		return store.Decision{}, err
+		return store.ReviewItem{}, store.Decision{}, err
 	}
 	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Subject()
-	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.DecideItem(ctx, item, d.Seq) })
+	return item, d, nil
 }

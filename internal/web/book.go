@@ -248,7 +248,7 @@ type menuItem struct {
 // menu returns what the reader can go to.
 func (v *visit) menu() []menuItem {
 	at := v.request.URL.Path
-	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "mine", Href: "/mine"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
+	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
 	if v.SeesEveryone() {
 		all = append(all, menuItem{ID: "organisation", Href: "/organisation"}, menuItem{ID: "changes", Href: "/changes"})
 	}
@@ -305,7 +305,7 @@ func (v *visit) done() string {
 func (s *site) chooseLanguage(w http.ResponseWriter, r *http.Request) {
 	signin.SetLanguage(w, r, wording.Language(r.PostFormValue("language")))
 	to := r.PostFormValue("return")
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n") {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, func(r rune) bool { return r < ' ' || r == 127 || r == '\\' }) {
 		to = "/"
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)

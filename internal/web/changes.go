@@ -22,6 +22,7 @@ type changesPage struct {
 	Status   access.Status
 	MayRetry bool
 	Busy     bool // other plans are being made
+	BadDay   bool // the day has come already, or is none
 	Tomorrow identity.Date
 }
 
@@ -58,7 +59,7 @@ func (s *site) changes() {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
-		p := changesPage{Busy: v.request.URL.Query().Has("busy"), Tomorrow: v.Today().AddDays(1)}
+		p := changesPage{Busy: v.request.URL.Query().Has("busy"), BadDay: v.request.URL.Query().Has("day"), Tomorrow: v.Today().AddDays(1)}
 		var err error
 		if p.Holds, _, err = v.Holds(false); err != nil {
 			return nil, err

@@ -41,6 +41,7 @@ type personPage struct {
 	Systems []access.System
 	May     map[string]bool
 	Decided []access.Decision // about the person, the newest first
+	Open    map[string]bool   // targets in which an account of theirs can be used
 }
 
 // held is a grant with what the audit trail knows of it.
@@ -54,6 +55,8 @@ type whyPage struct {
 	access.Explanation
 	Entitlement policy.EntitlementID
 	Has         bool
+	Since       *access.Access
+	Owners      []access.Ref // of the system
 }
 
 // decidePage asks the reader for a decision and its reason.
@@ -83,6 +86,11 @@ func (s *site) people() {
 		return p, err
 	})
 	s.form("/people", func(v *visit) (string, error) {
+		if q := v.field("q"); q != "" {
+			if p, err := v.Find(q); err == nil { // a number, a login or an address
+				return "/people/" + string(p.ID), nil
+			}
+		}
 		sealed, err := s.sealed(v.field("q"))
 		to := url.Values{"state": {v.field("state")}}
 		if v.field("q") != "" {
@@ -95,7 +103,27 @@ func (s *site) people() {
 	s.page("/people/{person}/why", "why", func(v *visit) (any, error) {
 		id := policy.EntitlementID(v.query("entitlement"))
 		x, err := v.Explain(v.request.PathValue("person"), id, s.Engine)
-		return whyPage{Explanation: x, Entitlement: id, Has: slices.Contains([]access.GrantState{access.Has, access.Keeps, access.LosesNext, access.Suspended, access.Unexplained, access.RevokeHeld, access.RevokeStuck}, x.Grant.State)}, err
+		if err != nil {
+			return nil, err
+		}
+		p := whyPage{Explanation: x, Entitlement: id, Has: slices.Contains([]access.GrantState{access.Has, access.Keeps, access.LosesNext, access.Suspended, access.Unexplained, access.RevokeHeld, access.RevokeStuck}, x.Grant.State)}
+		had, _, err := v.AccessPage(x.Person.Person.ID, nil, access.Page{Limit: 500})
+		if err != nil {
+			return nil, err
+		}
+		for i := range had {
+			if had[i].Entitlement == string(id) {
+				p.Since = &had[i]
+			}
+		}
+		p.Has = p.Has && p.Since != nil
+		e, _ := s.Config.Rules.Catalogue.Entitlement(id)
+		for _, system := range v.Systems() {
+			if system.System == e.System {
+				p.Owners, err = v.owners(system)
+			}
+		}
+		return p, err
 	})
 	for _, d := range personDecisions {
 		s.page("/people/{person}/"+d.path, "decide", func(v *visit) (any, error) {
@@ -144,6 +172,9 @@ var personDecisions = []struct {
 	{"protect", rights.Protect, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.Protect(v, p, false, v.caller.Subject, why)
 	}},
+	{"unprotect", rights.Protect, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Protect(v, p, true, v.caller.Subject, why)
+	}},
 	{"erase", rights.Erase, true, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		proposed, err := g.Erase(v, p, v.caller.Subject, why)
 		return proposed.Decision, err
@@ -179,7 +210,7 @@ func (v *visit) person(ref string) (any, error) {
 		return nil, err
 	}
 	id := string(grants.Person.Person.ID)
-	p := personPage{PersonGrants: grants, Mine: grants.Person.Person.ID == v.caller.Subject.Person, Day: v.Today(), Systems: v.Systems(), May: map[string]bool{}}
+	p := personPage{PersonGrants: grants, Mine: grants.Person.Person.ID == v.caller.Subject.Person, Day: v.Today(), Systems: v.Systems(), May: map[string]bool{}, Open: map[string]bool{}}
 	if on := identity.Date(v.query("on")); isDate(on) && on <= p.Day {
 		p.Day = on
 	}
@@ -221,6 +252,13 @@ func (v *visit) person(ref string) (any, error) {
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
+	byHand := slices.ContainsFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
+	for _, d := range slices.Backward(p.Decided) { // the newest is the last one looked at
+		if d.Kind == store.ProtectionDecision {
+			byHand = d.Verdict == store.Protect
+		}
+	}
+	p.May["unprotect"] = p.May["unprotect"] && byHand
 	p.May["protect"] = p.May["protect"] && !p.Person.Person.Protected
 	return p, nil
 }
@@ -233,10 +271,19 @@ func (p *personPage) sort(had []access.Access) {
 			since[a.Entitlement] = &had[i]
 		}
 	}
+	for _, a := range had {
+		if a.Entitlement == audit.Account && a.Until == nil {
+			p.Open[a.Target] = true
+		}
+	}
 	for _, g := range p.Grants {
 		h := held{Grant: g, Since: since[string(g.Entitlement)]}
 		switch g.State {
 		case access.HasNot:
+		case access.Suspended:
+			if h.Since != nil { // what a decision took away is not had either
+				p.Has = append(p.Has, h)
+			}
 		case access.Waits, access.GetsNext, access.GrantHeld, access.GrantStuck:
 			p.Waits = append(p.Waits, h)
 		default:
@@ -257,6 +304,12 @@ func oddness(h held) int {
 		return 1
 	}
 	return 0
+}
+
+// IsLacking reports whether the person neither has an entitlement nor waits for it.
+func (p personPage) IsLacking(id policy.EntitlementID) bool {
+	has := func(h held) bool { return h.Entitlement == id }
+	return !slices.ContainsFunc(p.Has, has) && !slices.ContainsFunc(p.Waits, has)
 }
 
 // Comes reports whether an employment of the person begins, changes or ends.

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"errors"
-	"net/url"
 	"slices"
 
 	"github.com/behov/behov/internal/access"
@@ -50,14 +49,14 @@ func (s *site) planned() {
 			return "", errEveryone
 		}
 		day := identity.Date(v.field("as_of"))
-		if !isDate(day) || day <= v.Today() {
-			day = ""
+		if day != "" && (!isDate(day) || day <= v.Today()) {
+			return "/changes?day", nil
 		}
 		t, err := s.Plans.Start(v, string(v.caller.Subject.Person), reconcile.Scope{AsOf: day}, v.wordOf)
 		if errors.Is(err, preview.ErrBusy) {
 			return "/changes?busy", nil
 		}
-		return "/changes/plan/" + t.ID + "?" + url.Values{"as_of": {string(day)}}.Encode(), err
+		return "/changes/plan/" + t.ID, err
 	})
 	s.page("/changes/plan/{id}", "plan", func(v *visit) (any, error) {
 		if !v.SeesEveryone() {
@@ -70,12 +69,15 @@ func (s *site) planned() {
 		if err != nil || made == nil {
 			return planPage{Task: t}, err
 		}
-		p := planPage{Task: t, AsOf: identity.Date(v.query("as_of")), BySystem: v.query("by") == "system", Counts: counts(made.Steps), Waits: len(made.GatedGrants)}
+		p := planPage{Task: t, BySystem: v.query("by") == "system", Counts: counts(made.Steps), Waits: len(made.GatedGrants)}
 		shown, err := v.PlanListed(made, groupsListed)
 		if err != nil {
 			return nil, err
 		}
 		p.Plan = &shown
+		if p.AsOf = made.Basis.AsOf; p.AsOf <= identity.DateOf(t.BeganUS.Time(), s.Config.Zone) {
+			p.AsOf = ""
+		}
 		p.group(v.book)
 		return p, nil
 	})

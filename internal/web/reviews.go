@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
@@ -20,6 +21,7 @@ type campaign struct {
 	System   string
 	Mine     int // questions that the reader may answer
 	Answered int // of these
+	Others   int // questions that another person answers
 	Items    []question
 }
 
@@ -52,33 +54,38 @@ func (s *site) reviews() {
 		if err != nil {
 			return nil, err
 		}
+		all := len(items)
 		items = slices.DeleteFunc(items, func(i access.ReviewItem) bool { return !i.Mine && !v.SeesEveryone() })
 		if len(items) == 0 {
 			return nil, &access.CursorError{}
 		}
-		return v.withEvidence(v.campaign(id, items))
+		c := v.campaign(id, items)
+		c.Others = all - len(items)
+		return v.withEvidence(c)
 	})
 	for _, verdict := range verdicts {
 		s.form("/reviews/{campaign}/"+string(verdict)+"/{item}", func(v *visit) (string, error) {
-			_, err := v.governance().DecideItem(v, v.request.PathValue("item"), verdict, v.caller.Subject, v.T("review.reason-"+string(verdict)))
-			return "/reviews/" + v.request.PathValue("campaign") + "#next", err
+			return v.decideItems([]string{v.request.PathValue("item")}, verdict, "")
 		})
 	}
 	s.form("/reviews/{campaign}", func(v *visit) (string, error) {
-		verdict := store.Verdict(v.field("verdict"))
-		why := cmp.Or(v.field("reason"), v.T("review.reason-"+string(verdict)))
-		items := v.request.PostForm["item"]
-		for _, item := range items {
-			if _, err := v.governance().DecideItem(v, item, verdict, v.caller.Subject, why); err != nil {
-				return "", err
-			}
-		}
-		to := "/reviews/" + v.request.PathValue("campaign")
-		if len(items) > 0 {
-			to += "#next"
-		}
-		return to, nil
+		return v.decideItems(v.request.PostForm["item"], store.Verdict(v.field("verdict")), v.field("reason"))
 	})
+}
+
+// decideItems answers questions of the review in the address, all or none.
+func (v *visit) decideItems(items []string, verdict store.Verdict, why string) (to string, err error) {
+	to = "/reviews/" + v.request.PathValue("campaign")
+	if len(items) == 0 {
+		return to, nil
+	}
+	for _, item := range items {
+		if !strings.HasPrefix(item, v.request.PathValue("campaign")+"-") {
+			return "", errBadForm
+		}
+	}
+	_, err = v.governance().DecideItems(v, items, verdict, v.caller.Subject, cmp.Or(why, v.T("review.reason-"+string(verdict))))
+	return to + "#next", err
 }
 
 // verdicts are the answers to a question, by their address.

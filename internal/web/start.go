@@ -13,6 +13,7 @@ import (
 type startPage struct {
 	Questions int // of reviews, that the reader may answer
 	Holds     []access.Hold
+	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
 	Silent    []access.TargetStatus
 	Changes   []changed
@@ -70,13 +71,25 @@ func (s *site) start() {
 			return nil, err
 		}
 		for _, r := range reviews {
-			if r.Mine {
+			if r.Asked {
 				p.Questions += r.Questions - r.Answered
 			}
 		}
 		if v.SeesEveryone() {
-			if p.Holds, _, err = v.Holds(false); err != nil {
+			holds, _, err := v.Holds(false)
+			if err != nil {
 				return nil, err
+			}
+			for _, h := range holds {
+				may, _, err := v.May(actionOf(h.Kind))
+				if err != nil {
+					return nil, err
+				}
+				if may {
+					p.Holds = append(p.Holds, h)
+				} else {
+					p.Others = append(p.Others, h)
+				}
 			}
 			status, err := v.Status()
 			if err != nil {

@@ -15,9 +15,11 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/reason"
@@ -128,6 +130,13 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 		if err := v.request.ParseForm(); err != nil {
 			return errBadForm
 		}
+		for _, values := range v.request.PostForm {
+			for _, value := range values {
+				if !utf8.ValidString(value) || strings.Contains(value, "\x00") || utf8.RuneCountInString(value) > longestField {
+					return errBadForm
+				}
+			}
+		}
 		to, err := act(v)
 		if err != nil {
 			return err
@@ -136,6 +145,9 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 		return nil
 	})
 }
+
+// longestField is how many letters a field of a form has at most.
+const longestField = 2000
 
 // errBadForm is returned for a form that cannot be read.
 var errBadForm = errors.New("the form could not be read")
@@ -231,6 +243,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, v *visit, err error)
 		return
 	}
 	var known because
+	var decided *governance.AlreadyDecidedError
 	status, p := http.StatusInternalServerError, problem{Title: v.T("error.internal"), Text: v.T("error.internal-text")}
 	need, needs := rights.NeedsAssurance(err)
 	switch {
@@ -239,13 +252,18 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, v *visit, err error)
 		if need == rights.Fresh {
 			how = "fresh"
 		}
-		status, p = http.StatusForbidden, problem{Title: v.T("error.again"), Text: v.T("error.again-text"), Again: signin.Path + "?" + how + "&return=" + url.QueryEscape(v.back())}
+		status, p = http.StatusForbidden, problem{Title: v.T("error.again"), Text: v.T("error.again-text"), Again: signin.Path + "?" + how + "&return=" + url.QueryEscape(v.here())}
 	case errors.Is(err, errBadForm):
 		status, p = http.StatusBadRequest, problem{Title: v.T("error.form"), Text: v.T("error.form-text")}
 	case errors.Is(err, errEveryone):
 		status, p = http.StatusForbidden, problem{Title: v.T("error.refused"), Text: v.T("error.everyone")}
 	case errors.Is(err, store.ErrNoPerson), errors.Is(err, store.ErrSeveralPeople), isHidden(err), isUnknown(err):
 		status, p = http.StatusNotFound, problem{Title: v.T("error.not-found"), Text: v.T("error.person")}
+	case errors.As(err, &decided):
+		d := v.Decision(decided.Decision)
+		status, p = http.StatusConflict, problem{Title: v.T("error.refused"), Text: v.T("error.already", "what", d.Decided.Text, "who", v.actorName(d.Maker), "at", v.Instant(d.DecidedAt))}
+	case store.IsBadText(err):
+		status, p = http.StatusBadRequest, problem{Title: v.T("error.form"), Text: v.T("error.form-text")}
 	case errors.As(err, &known):
 		status, p = http.StatusConflict, problem{Title: v.T("error.refused"), Text: wording.Sentence(v.Text(known.Because()))}
 	case r.Context().Err() != nil:
@@ -257,13 +275,26 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, v *visit, err error)
 	s.writeOrLog(w, v, status, "error", p)
 }
 
-// back returns the page of behov that the reader comes from; the first page otherwise.
-func (v *visit) back() string {
+// here returns the page that the reader asks for, or of a form the one that it stands on.
+func (v *visit) here() string {
 	if v.request.Method == http.MethodGet {
 		return v.request.URL.RequestURI()
 	}
+	return v.back()
+}
+
+// actorName returns what a maker of a decision is called.
+func (v *visit) actorName(a access.Actor) string {
+	if a.Person == nil {
+		return v.T("behov-itself")
+	}
+	return v.Who(*a.Person)
+}
+
+// back returns the page of behov that the reader comes from; the first page otherwise.
+func (v *visit) back() string {
 	u, err := url.Parse(v.request.Referer())
-	if err != nil || u.Host != v.request.Host || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") {
+	if err != nil || u.Host != v.request.Host || u.RequestURI() == v.request.URL.RequestURI() || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") {
 		return "/"
 	}
 	return u.RequestURI()

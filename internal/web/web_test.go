@@ -22,6 +22,7 @@ import (
 	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/signin"
+	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
 	"github.com/behov/behov/internal/web"
@@ -298,6 +299,21 @@ func TestDecisionsOnPages(t *testing.T) {
 		t.Error(text)
 	}
 	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"burn"}}, http.StatusConflict)
+	// All are answered, or none; and none of another review.
+	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-99"}, "verdict": {"revoke"}}, http.StatusConflict, "Det är inte gjort")
+	owner.send("/reviews/2/keep/1-1", url.Values{}, http.StatusBadRequest)
+	owner.send("/reviews/2", url.Values{"item": {"1-1"}, "verdict": {"revoke"}}, http.StatusBadRequest)
+	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"revoke"}, "reason": {"\xff"}}, http.StatusBadRequest)
+	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"revoke"}, "reason": {strings.Repeat("x", 2001)}}, http.StatusBadRequest)
+	if items, decisions, err := h.DB.ReviewItems(t.Context(), 1); err != nil || decisions[*items[0].Decision].Verdict != store.Keep {
+		t.Errorf("an answer of those that were refused counts: %v", err)
+	}
+	// What holds already is told, and is no failure.
+	personnel.send(staff+"/protect", url.Values{"reason": {"threatened"}}, 200, "Identity marked as protected.")
+	officer := h.as("officer", "en")
+	officer.send(staff+"/protect", url.Values{"reason": {"again"}}, http.StatusConflict, "It holds already: identity marked as protected, by Given Familypersonnel")
+	officer.get(staff, 200, "Stop protecting the identity …", "NOT Protect the identity …")
+	officer.send(staff+"/unprotect", url.Values{"reason": {"over"}}, 200, "Mark of a protected identity removed.", "NOT Stop protecting")
 	// Another site's form does nothing.
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+staff+"/suspend", strings.NewReader("reason=x"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -350,7 +366,7 @@ func TestPlansOnPages(t *testing.T) {
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
-		v.get(at+"&by=system", 200)
+		v.get(at+"?by=system", 200)
 		other := h.as("administrator", "sv")
 		other.get(at, 404)
 		return textOf(page)
@@ -362,7 +378,8 @@ func TestPlansOnPages(t *testing.T) {
 		t.Errorf("later: %s", later)
 	}
 	h.Apply()
-	if done := ready("2020-01-01"); !strings.Contains(done, "Det finns inget att göra") {
+	v.send("/changes/plan", url.Values{"as_of": {"2020-01-01"}}, 200, "Välj en dag från och med 1 december 2026")
+	if done := ready(""); !strings.Contains(done, "Det finns inget att göra") {
 		t.Errorf("afterwards: %s", done)
 	}
 }
@@ -384,7 +401,7 @@ func TestTheSwitchOfLanguages(t *testing.T) {
 	if !strings.Contains(string(page), `<html lang="en">`) || a.Request.URL.Path != "/people" {
 		t.Errorf("%s: %s", a.Request.URL, page)
 	}
-	for _, to := range []string{"//evil.example", "https://evil.example", "/\\evil.example", "/x\r\nSet-Cookie: a=b"} {
+	for _, to := range []string{"//evil.example", "/\t/evil.example", "https://evil.example", "/\\evil.example", "/x\r\nSet-Cookie: a=b"} {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/language", strings.NewReader(url.Values{"language": {"xx"}, "return": {to}}.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		a, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
