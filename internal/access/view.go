@@ -205,7 +205,7 @@ func (v *View) Ref(id identity.PersonID) Ref {
 	r := Ref{ID: id, DisplayName: displayName(p, sees), Protected: p.Protected,
 		Opens: v.everyone || id == v.viewer.Subject.Person || slices.Contains(v.linked, id) || v.manages(p)}
 	for _, k := range p.Keys {
-		if shows(sees, k.SourceKey) {
+		if shows(sees, k.SourceKey) && (sees == full || v.everyone) { // a key leads to a person elsewhere
 			r.Keys = append(r.Keys, Key{k.Source, k.Key})
 		}
 	}
