@@ -19,6 +19,7 @@ type NotAllowed struct {
 	kind
 	Action string `json:"action"`
 	Why    string `json:"why,omitempty"`   // the reason of the line that denies it
+	As     string `json:"as,omitempty"`    // the role as which it is denied, as self
 	Roles  AnyOf  `json:"roles,omitempty"` // that may take it, when no line denies it
 }
 

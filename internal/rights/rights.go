@@ -228,7 +228,7 @@ func (e *RefusedError) Because() reason.Reason {
 	if e.Service != "" {
 		return reason.Of(reason.NeedsPerson{Action: string(e.Action), Service: e.Service})
 	}
-	refused := reason.NotAllowed{Action: string(e.Action), Why: e.Why}
+	refused := reason.NotAllowed{Action: string(e.Action), Why: e.Why, As: string(e.role)}
 	for _, r := range e.Roles {
 		refused.Roles = append(refused.Roles, string(r))
 	}

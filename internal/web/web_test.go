@@ -280,7 +280,7 @@ func TestDecisionsOnPages(t *testing.T) {
 	personnel := h.as("personnel", "en")
 	personnel.get(staff, 200, "Close everything now …", "NOT Lift the suspension …")
 	personnel.get(staff+"/suspend", 200, "Suspend Anna Staff?", "Your reason stands in the audit trail")
-	personnel.send(staff+"/suspend", url.Values{"reason": {" "}}, http.StatusConflict, "It has not been done", "A decision needs a reason.")
+	personnel.send(staff+"/suspend", url.Values{"reason": {" "}}, http.StatusConflict, "That was not possible", "A decision needs a reason.")
 	personnel.send(staff+"/suspend", url.Values{"reason": {"dismissed"}}, 200, "Suspended.", "Lift the suspension …", "dismissed", "Decisions")
 	personnel.send(staff+"/unsuspend", url.Values{"reason": {"a mistake"}}, 200, "Suspension ended.", "Close everything now …")
 	if _, err := h.DB.Decision(t.Context(), 2); err != nil {
@@ -295,12 +295,12 @@ func TestDecisionsOnPages(t *testing.T) {
 	owner.send("/reviews/1/keep/1-1", url.Values{}, 200, "1 av 2 besvarade", "behålls")
 	owner.send("/reviews/1/revoke/1-1", url.Values{}, 200, "1 av 2 besvarade", "tas bort")
 	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-2"}, "verdict": {"keep"}, "reason": {"lånar ut"}}, 200, "2 av 2 besvarade", "lånar ut")
-	if text := textOf(h.as("stranger", "en").send("/reviews/1/revoke/1-1", url.Values{}, http.StatusConflict)); !strings.Contains(text, "It has not been done") {
+	if text := textOf(h.as("stranger", "en").send("/reviews/1/revoke/1-1", url.Values{}, http.StatusConflict)); !strings.Contains(text, "That was not possible") {
 		t.Error(text)
 	}
 	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"burn"}}, http.StatusConflict)
 	// All are answered, or none; and none of another review.
-	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-99"}, "verdict": {"revoke"}}, http.StatusConflict, "Det är inte gjort")
+	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-99"}, "verdict": {"revoke"}}, http.StatusConflict, "Det gick inte")
 	owner.send("/reviews/2/keep/1-1", url.Values{}, http.StatusBadRequest)
 	owner.send("/reviews/2", url.Values{"item": {"1-1"}, "verdict": {"revoke"}}, http.StatusBadRequest)
 	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"revoke"}, "reason": {"\xff"}}, http.StatusBadRequest)

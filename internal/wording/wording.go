@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -272,12 +273,23 @@ func (p *Printer) shown(value any) any {
 		}
 		return strings.Join(texts, ", ")
 	case reason.AnyOf:
-		if len(v) < 2 {
+		if len(v) < 2 && p.reader.Place != Page {
 			return strings.Join(v, "")
+		}
+		if p.reader.Place == Page {
+			v = slices.Clone(v)
+			for i := range v {
+				if name, err := p.message("pages.role."+v[i], nil, nil); err == nil {
+					v[i] = name
+				}
+			}
 		}
 		or, err := p.message("or", nil, nil)
 		if err != nil {
 			or = "/"
+		}
+		if len(v) < 2 {
+			return strings.Join(v, "")
 		}
 		return strings.Join(v[:len(v)-1], ", ") + " " + or + " " + v[len(v)-1]
 	case []string:

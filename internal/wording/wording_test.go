@@ -47,6 +47,15 @@ func sentences(t *testing.T, l wording.Language) (forms map[string]map[string]st
 		delete(all, section)
 	}
 	delete(all, "term") // see TestDecisionsHaveWords
+	if text, err = os.ReadFile("pages." + string(l) + ".yaml"); err != nil {
+		t.Fatal(err)
+	}
+	var pages map[string]any
+	if err := yaml.Unmarshal(text, &pages); err != nil {
+		t.Fatal(err)
+	}
+	of, _ := pages["page"].(map[string]any) // the pages' own texts: package web tests them
+	beside["page"] = formsOf(t, of)
 	return formsOf(t, all), beside
 }
 
@@ -143,7 +152,7 @@ func TestEveryCodeHasASentence(t *testing.T) {
 			if one := forms[id]["one"] != ""; one != counted {
 				t.Errorf("%s: %s has a number: %t, and a form for one: %t", l, id, counted, one)
 			}
-			for _, form := range []map[string]string{forms[id], beside["shell"][id], beside["title"][id], beside["mail"][id]} {
+			for _, form := range []map[string]string{forms[id], beside["shell"][id], beside["title"][id], beside["mail"][id], beside["page"][id]} {
 				for _, sentence := range form {
 					for _, field := range fieldsOf(t, sentence) {
 						if used[l][id] = append(used[l][id], field); !slices.Contains(parameters, field) {
