@@ -289,6 +289,16 @@ func (l *loader) load() *Config {
 		s := l.source(doc, name, f.HR.Sources[name], f.HR.Attributes)
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
 		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
+		if s.Forms {
+			if c.Forms != "" {
+				doc.report("$.hr.sources."+quoteKey(name)+".forms", "source %s has forms: true already: there is one such source", c.Forms)
+			}
+			c.Forms = name
+			s.Joins = slices.DeleteFunc(sortedKeys(f.HR.Sources), func(other string) bool { return other == name })
+			if len(s.Joins) == 0 {
+				doc.report("$.hr.sources."+quoteKey(name)+".forms", "a report is about what another source has not said yet: add the source of the HR system under hr.sources")
+			}
+		}
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {

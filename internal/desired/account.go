@@ -132,11 +132,11 @@ func Manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey
 	if !ok {
 		return "", true
 	}
-	key := main.On(max(day, main.Start)).ManagerKey
-	if key == "" {
+	key := main.On(max(day, main.Start)).Manager(main.Key.Source)
+	if key.Key == "" {
 		return "", true
 	}
-	id, known = byKey[identity.SourceKey{Source: main.Key.Source, Key: key}]
+	id, known = byKey[key]
 	return id, known
 }
 
