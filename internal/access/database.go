@@ -51,6 +51,8 @@ type peopleReader interface {
 	PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error)
 	SearchPeople(ctx context.Context, text string, after identity.PersonID, most int) ([]identity.PersonID, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
+	PeopleWithReports(ctx context.Context) ([]identity.Person, error)
+	OverruledReports(ctx context.Context, since time.Time) ([]store.Decision, error)
 	Duplicates(ctx context.Context) ([]store.Duplicate, error)
 }
 

@@ -85,6 +85,8 @@ type Employment struct {
 	Start      identity.Date   `json:"start"`
 	End        identity.Date   `json:"end,omitempty"` // the last day
 	Withdrawn  identity.Date   `json:"withdrawn,omitempty"`
+	// Reported is the last day by a report, which the source does not state; empty for none.
+	Reported identity.Date `json:"reported,omitempty"`
 	Terms
 	Later []Terms `json:"later,omitempty"` // terms that begin after the day
 }
@@ -239,6 +241,9 @@ func (v *View) describe(s subject) (Person, error) {
 
 func (v *View) employment(s subject, e identity.Employment) Employment {
 	x := Employment{Employment: employmentRef(s, e), State: EmploymentActive, Start: e.Start, End: e.End, Withdrawn: e.Withdrawn}
+	if e.EndsByReport() {
+		x.Reported = e.Report.Last
+	}
 	switch {
 	case e.Withdrawn != "":
 		x.State = EmploymentWithdrawn

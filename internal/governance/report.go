@@ -1,8 +1,11 @@
 package governance
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -77,7 +80,7 @@ func (g *Governance) ReportEnd(ctx context.Context, p identity.Person, e identit
 		return store.Decision{}, notTheirEmployment(p.ID)
 	}
 	employment := p.Employments[i]
-	if err := g.checkEnd(employment, last); err != nil {
+	if err := g.checkEnd(employment, last, d.Reason); err != nil {
 		return store.Decision{}, err
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.ReportDecision, store.End, p.ID, store.EmploymentSubject(e)
@@ -94,11 +97,11 @@ func (g *Governance) ReportEnd(ctx context.Context, p identity.Person, e identit
 }
 
 // checkEnd returns why an employment cannot end on a day by a report, or nil.
-func (g *Governance) checkEnd(e identity.Employment, last identity.Date) error {
+func (g *Governance) checkEnd(e identity.Employment, last identity.Date, why string) error {
 	var wrong FieldsError
 	switch stated := e.SourceLastDay(); {
-	case e.EndsByReport():
-		wrong.add(FieldEmployment, reason.ReportOpen{Last: e.Report.Last, Decision: e.Report.Decision})
+	case e.Report != nil && e.Report.Last != "":
+		return refuse(reason.ReportOpen{Last: e.Report.Last, Decision: e.Report.Decision})
 	case stated != "" && stated < g.today():
 		wrong.add(FieldEmployment, reason.EndsAlready{Last: stated})
 	case last == "":
@@ -112,6 +115,9 @@ func (g *Governance) checkEnd(e identity.Employment, last identity.Date) error {
 	case last > g.today().AddDays(maxAhead):
 		wrong.add(FieldLast, reason.DayTooLate{Latest: g.today().AddDays(maxAhead)})
 	}
+	if why == "" {
+		wrong.add(FieldReason, reason.NoReasonGiven{})
+	}
 	return wrong.errOrNil()
 }
 
@@ -123,8 +129,11 @@ func (g *Governance) TakeBackReport(ctx context.Context, p identity.Person, e id
 		return store.Decision{}, err
 	}
 	i := slices.IndexFunc(p.Employments, func(x identity.Employment) bool { return x.ID == e && x.Report != nil })
-	if i < 0 {
+	switch {
+	case i < 0:
 		return store.Decision{}, refuse(reason.NoReport{})
+	case d.Reason == "":
+		return store.Decision{}, noReasonGiven()
 	}
 	d.Kind, d.Verdict, d.Person, d.Subject = store.ReportDecision, store.Lift, p.ID, store.EmploymentSubject(e)
 	return g.recordReport(ctx, d, func(store.Decision) []identity.Event {
@@ -138,8 +147,12 @@ func (g *Governance) MayReport(ctx context.Context, by rights.Subject) error {
 	return err
 }
 
+// mayReport authorizes a report. A missing reason is left to the caller, who names every field
+// that is missing at once.
 func (g *Governance) mayReport(ctx context.Context, by rights.Subject, about []identity.PersonID, why string) (store.Decision, error) {
-	d, err := g.authorize(ctx, by, rights.ImportFile, rights.Object{About: about}, why)
+	why = identity.CleanText(why)
+	d, err := g.authorize(ctx, by, rights.ImportFile, rights.Object{About: about}, cmp.Or(why, "none"))
+	d.Reason = why
 	if err == nil && g.Config.Forms == "" {
 		err = refuse(reason.NoForms{})
 	}
@@ -199,8 +212,8 @@ func (g *Governance) ReportHire(ctx context.Context, im *hr.Importer, h Hire, by
 	if err != nil {
 		return out, err
 	}
-	key := uuid.Must(uuid.NewV7()).String()
-	row, err := g.checkHire(ctx, &h)
+	key := "R" + rand.Text()[:10]
+	row, err := g.checkHire(ctx, &h, d.Reason)
 	if err != nil {
 		return out, err
 	}
@@ -239,11 +252,17 @@ func (g *Governance) ReportHire(ctx context.Context, im *hr.Importer, h Hire, by
 			out.Decision, err = tx.Decide(ctx, d, g.Now())
 			return out.Decision, err
 		}})
+	if err == nil && out.Decision.Seq == 0 { // the row was not taken, and a problem says why
+		err = errors.New("the reported hire was not taken")
+		if len(out.Report.Problems) > 0 {
+			err = &reason.Refusal{Reason: out.Report.Problems[0].Reason}
+		}
+	}
 	return out, err
 }
 
 // checkHire returns a hire as a row of an HR file, or which of its fields cannot be so.
-func (g *Governance) checkHire(ctx context.Context, h *Hire) (map[string]string, error) {
+func (g *Governance) checkHire(ctx context.Context, h *Hire, why string) (map[string]string, error) {
 	var wrong FieldsError
 	for _, text := range []*string{&h.GivenName, &h.FamilyName, &h.NationalID, &h.Unit, &h.JobCode, &h.JobTitle, &h.Percent, &h.Manager} {
 		*text = identity.CleanText(*text)
@@ -287,7 +306,10 @@ func (g *Governance) checkHire(ctx context.Context, h *Hire) (map[string]string,
 			wrong.add(FieldManager, reason.ManagerUnknown{Source: g.Config.First})
 		}
 	}
-	return map[string]string{"given_name": h.GivenName, "family_name": h.FamilyName, "national_id": number, "unit": h.Unit, "job_code": h.JobCode, "job_title": h.JobTitle, "percent": h.Percent, "manager_id": h.Manager,
+	if why == "" {
+		wrong.add(FieldReason, reason.NoReasonGiven{})
+	}
+	return map[string]string{"given_name": h.GivenName, "family_name": h.FamilyName, "national_id": number, "unit": h.Unit, "job_code": h.JobCode, "job_title": h.JobTitle, "employment_percent": h.Percent, "manager_id": h.Manager,
 		"start_date": string(h.First), "end_date": string(h.Last)}, wrong.errOrNil()
 }
 

@@ -214,6 +214,10 @@ func (v *visit) person(ref string) (any, error) {
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
+	if p.May["report"], _, err = v.MayDecide(rights.ImportFile, about); err != nil {
+		return nil, err
+	}
+	p.May["report"] = p.May["report"] && v.config.Forms != "" && slices.ContainsFunc(p.Employments, canEnd)
 	p.May["protect"] = p.May["protect"] && !p.Person.Person.Protected
 	return p, nil
 }
@@ -255,7 +259,7 @@ func oddness(h held) int {
 // Comes reports whether an employment of the person begins, changes or ends.
 func (p personPage) Comes() bool {
 	return slices.ContainsFunc(p.Employments, func(e access.Employment) bool {
-		return e.End != "" && e.State != access.EmploymentEnded && e.State != access.EmploymentWithdrawn || e.State == access.EmploymentNotBegun || len(e.Later) > 0
+		return e.Reported != "" || e.End != "" && e.State != access.EmploymentEnded && e.State != access.EmploymentWithdrawn || e.State == access.EmploymentNotBegun || len(e.Later) > 0
 	})
 }
 

@@ -73,6 +73,7 @@ func New(d Deps) (http.Handler, error) {
 	s.changes()
 	s.ask()
 	s.administration()
+	s.reports()
 	s.mux.HandleFunc("POST /language", s.chooseLanguage)
 	s.mux.HandleFunc("GET "+assetPath+"/", s.asset)
 	s.mux.HandleFunc("/", s.nothing)
@@ -124,6 +125,10 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 			return errBadForm
 		}
 		to, err := act(v)
+		var again *unfinished
+		if errors.As(err, &again) {
+			return s.write(w, v, http.StatusUnprocessableEntity, again.page, again.data)
+		}
 		if err != nil {
 			return err
 		}
@@ -134,6 +139,15 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 
 // errBadForm is returned for a form that cannot be read.
 var errBadForm = errors.New("the form could not be read")
+
+// unfinished is returned for a form that cannot be as it is: its page is shown again, with
+// what was entered, and what is wrong beside each field.
+type unfinished struct {
+	page string
+	data any
+}
+
+func (e *unfinished) Error() string { return "the form of page " + e.page + " is not finished" }
 
 // errEveryone is returned for a page of those who may see everyone.
 var errEveryone = errors.New("only who may see everyone may see this")
