@@ -30,8 +30,8 @@ type Hire struct {
 	Manager    string `json:"manager,omitempty" doc:"The manager's person_id in the first HR source." maxLength:"200"`
 }
 
-// hire returns the hire as governance has it.
-func (h Hire) hire() governance.Hire {
+// Reported returns the hire as governance has it.
+func (h Hire) Reported() governance.Hire {
 	return governance.Hire{GivenName: h.GivenName, FamilyName: h.FamilyName, NationalID: h.NationalID, Unit: h.Unit, JobTitle: h.JobTitle, JobCode: h.JobCode, Percent: h.Percent,
 		First: identity.Date(h.FirstDay), Last: identity.Date(h.LastDay), Manager: h.Manager}
 }
@@ -44,7 +44,7 @@ func (a *api) reports() {
 		})
 	route(a, Decides(rights.ImportFile), op{id: "report-hire", method: http.MethodPost, path: "/hr/hires", tag: "hr", summary: "Report a hire that the HR system does not have yet", description: "A person and an employment of the source of reports. When the HR system has the employment, it takes the place of this one."},
 		func(c *call, in *struct{ Body Hire }) (*answer[ReportedHire], error) {
-			done, err := c.governance().ReportHire(c, a.Importer, in.Body.hire(), c.caller.Subject, in.Body.Reason)
+			done, err := c.governance().ReportHire(c, a.Importer, in.Body.Reported(), c.caller.Subject, in.Body.Reason)
 			if err != nil {
 				return nil, err
 			}

@@ -33,8 +33,21 @@ type FieldError struct {
 
 func (e *FieldsError) Error() string { return "refused: " + e.Because().JSON() }
 
-// Because returns what is wrong with the first field.
-func (e *FieldsError) Because() reason.Reason { return e.Fields[0].Reason }
+// Because returns what is wrong with each field, by its name.
+func (e *FieldsError) Because() reason.Reason {
+	var all []reason.Reason
+	for _, f := range e.Fields {
+		if f.Field == "" {
+			all = append(all, f.Reason)
+			continue
+		}
+		all = append(all, reason.Of(reason.InField{Field: f.Field, Because: f.Reason}))
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return reason.Of(reason.Several{Reasons: all})
+}
 
 func (e *FieldsError) add(field string, k reason.Kind) {
 	e.Fields = append(e.Fields, FieldError{field, reason.Of(k)})

@@ -374,11 +374,11 @@ func TestWhatCannotBeReported(t *testing.T) {
 		field string
 		code  reason.Code
 	}{
-		"no day":           {"manager", "", "last_day", "field-missing"},
-		"no such day":      {"manager", "2026-02-30", "last_day", "field-no-date"},
-		"before it began":  {"manager", "2019-12-30", "last_day", "day-too-early"},
-		"in two years":     {"manager", "2028-12-30", "last_day", "day-too-late"},
-		"has ended":        {"gone", "2026-11-30", "employment", "ends-already"},
+		"no day":          {"manager", "", "last_day", "field-missing"},
+		"no such day":     {"manager", "2026-02-30", "last_day", "field-no-date"},
+		"before it began": {"manager", "2019-12-30", "last_day", "day-too-early"},
+		"in two years":    {"manager", "2028-12-30", "last_day", "day-too-late"},
+		"has ended":       {"gone", "2026-11-30", "employment", "ends-already"},
 	} {
 		p := o.Person(c.of)
 		_, err := g.ReportEnd(t.Context(), p, p.Employments[0].ID, c.last, o.By("personnel"), "why")

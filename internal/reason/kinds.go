@@ -363,6 +363,7 @@ var kindTable = []struct {
 	{"no-report", NoReport{}},
 	{"report-open", ReportOpen{}},
 	{"ends-already", EndsAlready{}},
+	{"in-field", InField{}},
 	{"field-missing", FieldMissing{}},
 	{"field-no-date", FieldNoDate{}},
 	{"day-too-early", DayTooEarly{}},

@@ -207,6 +207,13 @@ type EndsAlready struct {
 	Last identity.Date `json:"last"`
 }
 
+// InField says what is wrong with a field of what was sent.
+type InField struct {
+	kind
+	Field   string `json:"field"`
+	Because Reason `json:"because"`
+}
+
 // FieldMissing says that a field that is needed is empty.
 type FieldMissing struct{ kind }
 
