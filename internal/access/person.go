@@ -327,7 +327,7 @@ func (v *View) exposed(p identity.Person, day identity.Date) ([]Exposure, error)
 		}
 		account := ""
 		if protected := t.Account.Protected; !t.Account.Rename || protected == nil || protected.Personal() {
-			name, err := t.Account.Value.Execute(p.ViewOn(day, t.Main))
+			name, err := t.Account.Value.Execute(p.ViewOn(day, t.Main, v.Config.Forms))
 			if err != nil {
 				continue // the plan says so
 			}

@@ -48,7 +48,7 @@ func (a *api) reports() {
 			if err != nil {
 				return nil, err
 			}
-			return one(ReportedHire{Decision: c.View.Decision(done.Decision), Import: ImportOf(c.View, done.Report)}, nil)
+			return one(ReportedHire{Decision: c.Decision(done.Decision), Import: ImportOf(c.View, done.Report)}, nil)
 		})
 	route(a, Decides(rights.ImportFile), op{id: "report-end", method: http.MethodPost, path: "/people/{person}/employment-end", tag: "hr", summary: "Report that an employment ends, which the HR system does not say yet", description: "It holds whatever the HR system lists, until the HR system states an end itself."},
 		func(c *call, in *struct {

@@ -304,7 +304,7 @@ func (l *loader) load() *Config {
 	if len(c.Sources) == 0 {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{}, f.HR.Attributes)
 	}
-	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
+	l.sources, l.attributes = slices.DeleteFunc(sortedKeys(f.HR.Sources), func(name string) bool { return name == c.Forms }), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {
 		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c))
 	}

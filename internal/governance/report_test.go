@@ -317,6 +317,55 @@ func TestAReportedHireOfSomeoneKnown(t *testing.T) {
 	o.works(p, true)
 }
 
+// TestAReportedHireWithoutANumber: nothing joins HR's record to the person; a merge does, and
+// nothing is lost then either.
+func TestAReportedHireWithoutANumber(t *testing.T) {
+	o := newReports(t)
+	h := hire
+	h.NationalID, h.Last = "", ""
+	p := o.reported(h)
+	o.works(p, true)
+	row := "new,E9,Nya,Vikarien,,office,LIB,Librarian,manager,2026-11-30,,"
+	o.export("", row)
+	o.open(1)
+	other := o.Person("new")
+	if other.ID == p.ID {
+		t.Fatal("records without a number are joined")
+	}
+	if _, err := o.Governance().Merge(t.Context(), p, other, o.By("personnel"), "one person"); err != nil {
+		t.Fatal(err)
+	}
+	o.works(p, true)
+	o.day(1)
+	o.export("", row)
+	o.open(0)
+	o.works(p, true)
+	if n := o.spells(p); n != 1 {
+		t.Errorf("the library was given %d times", n)
+	}
+}
+
+// TestAReportedHireIsCorrected: its end is reported as any other's, and it still waits for the
+// HR system; taken back it ends.
+func TestAReportedHireIsCorrected(t *testing.T) {
+	o := newReports(t)
+	p := o.reported(hire)
+	d, err := o.Governance().ReportEnd(t.Context(), p, p.Employments[0].ID, "2026-12-05", o.By("personnel"), "shorter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = o.DB.Person(t.Context(), p.ID); err != nil || p.Employments[0].LastDay() != "2026-12-05" || d.Verdict != store.End {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	o.open(1)
+	o.works(p, true)
+	if _, err := o.Governance().TakeBackReport(t.Context(), p, p.Employments[0].ID, o.By("personnel"), "never came"); err != nil {
+		t.Fatal(err)
+	}
+	o.open(0)
+	o.works(p, false)
+}
+
 // spells returns how many times a person has had what librarians have.
 func (o reports) spells(p identity.Person) (n int) {
 	o.t.Helper()
