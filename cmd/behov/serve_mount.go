@@ -69,12 +69,12 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 		return token, err
 	})
 	door.Admit(m.links...)
-	answers, _ := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	answers, doc := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
 	root.Handle(api.AuthZENMetadata, answers)
-	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Now: m.app.now, Log: m.log})
+	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Scopes: api.Scopes(doc), Now: m.app.now, Log: m.log})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,8 @@ func TestPagesInABrowser(t *testing.T) {
 	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend",
 		"systems": "/systems", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "answer": "/ask?what=lib", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
-		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "take-back": staff + "/take-back?employment=x"}
+		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
+		"end-sessions": staff + "/end-sessions", "take-back": staff + "/take-back?employment=x"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")
 	for _, screen := range []testenv.Screen{{Language: "sv", Width: 1200, Scripts: true}, {Language: "en", Dark: true, Width: 320, Scripts: true}, {Language: "en", Width: 390, Scripts: true}, {Language: "sv", Dark: true, Width: 1200, Scripts: true}} {

@@ -35,8 +35,10 @@ type Deps struct {
 	Engine   *reconcile.Engine
 	Importer *hr.Importer
 	Door     *signin.SignIn
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Scopes are what a token can be for, as the API has them.
+	Scopes []string
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // site is the pages of an installation.

@@ -543,6 +543,7 @@ CREATE TABLE audit_record (
 );
 CREATE INDEX audit_record_person ON audit_record (person_id, idx);
 CREATE INDEX audit_record_at ON audit_record (at_us);
+CREATE INDEX audit_record_rules ON audit_record (idx) WHERE action = 'rules.in-use';
 CREATE TABLE access_interval (
     person_id     TEXT NOT NULL,
     target        TEXT NOT NULL,
