@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -145,6 +146,16 @@ func TestAReportedEndHolds(t *testing.T) {
 	events, err := o.DB.Imports(t.Context(), "manual", 9)
 	if err != nil || len(events) != 1 || events[0].Events != 1 || events[0].Actor != d.Maker {
 		t.Errorf("imports of the source of reports: %+v, %v", events, err)
+	}
+	told := false
+	for r, err := range o.DB.AuditRecords(t.Context(), store.Only(o.Person("staff").ID)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = told || r.Action == audit.DecisionMade && r.Actor == d.Maker && r.Authority == d.Authority && r.Outcome == "end"
+	}
+	if !told {
+		t.Error("no record of the audit trail names the maker")
 	}
 	for range 3 {
 		o.day(1)

@@ -61,6 +61,10 @@ func TestReportsOnPages(t *testing.T) {
 	v = h.as("personnel", "sv")
 	v.get("/", 200, "inte bekräftad", "Given Familydeputy: slutar 9 november 2026", "NOT Anna Staff: slutar")
 	h.as("auditor", "sv").get("/", 200, "NOT inte bekräftad")
+	// HR states a day of its own, which has not come: that is not told in silence.
+	h.Import(office.Header + "deputy,E-deputy,Given,Familydeputy,office,,,,2020-01-01,2026-12-31,no\n")
+	v.get("/", 200, "HR-systemet säger annat", "Given Familydeputy: den anmälda sista dagen var 2026-11-09; HR-systemet säger att anställningen slutar 2026-12-31", "NOT inte bekräftad")
+	v.get("/hr/report", 200, "Där HR-systemet säger annat")
 	back := "/people/" + string(staff.ID) + "/take-back?employment=" + employment
 	v.get(back, 200, "Ta tillbaka anmälan om Anna Staff?")
 	v.send(back, url.Values{"reason": {" "}}, http.StatusConflict)
