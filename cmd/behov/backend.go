@@ -24,6 +24,7 @@ type operations interface {
 	stepOperations
 	reviewOperations
 	importReader
+	reporter
 	statusReader
 	accountDecider
 	passIssuer

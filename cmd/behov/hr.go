@@ -99,6 +99,6 @@ delimiter, encoding, date format, sheet, header) are set in behov.yaml.`,
 	imp.Flags().StringVar(&source, "source", "", "which of hr.sources the file is from (needed when there are several)")
 	imp.Flags().BoolVar(&show, "show-values", false, "print the values that are wrong, and whose they are, on this terminal")
 	imp.Flags().StringVar(&made, "made", "", "when the export was made, instead of what its name or its date says: now, a date, or an instant")
-	cmd.AddCommand(imp, a.pullCommand(), a.importsCommand())
+	cmd.AddCommand(imp, a.pullCommand(), a.importsCommand(), a.reportCommand())
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,12 +28,12 @@ func (a *app) askToImport(ctx context.Context, i *installation) error {
 }
 
 func pickSource(c *config.Config, name string) (config.Source, error) {
-	names := sortedKeys(c.Sources)
+	names := slices.DeleteFunc(sortedKeys(c.Sources), func(name string) bool { return c.Sources[name].Forms }) // which no file is from
 	if name == "" && len(names) == 1 {
 		name = names[0]
 	}
 	s, ok := c.Sources[name]
-	if !ok {
+	if !ok || s.Forms {
 		return s, fmt.Errorf("which source is it from? --source with one of %s", strings.Join(names, ", "))
 	}
 	return s, nil

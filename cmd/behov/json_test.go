@@ -83,6 +83,7 @@ var (
 	digests   = regexp.MustCompile(`\b[0-9a-f]{8,64}\b`)
 	instants  = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)?`)
 	logins    = regexp.MustCompile(`\bu[0-9a-f]{7}\b`)
+	reported  = regexp.MustCompile(`\bR[A-Z2-7]{10}\b`) // the keys of reported people
 	passes    = regexp.MustCompile(`"(token|pass)": "[^"]*"`)
 	opaque    = regexp.MustCompile(`"(hash|prev|head|payload)":(\s?)"[^"]*"`)
 )
@@ -100,6 +101,7 @@ func (h *household) scrub(out string) string {
 	out = passes.ReplaceAllString(out, `"$1": "SECRET"`)
 	out = opaque.ReplaceAllString(out, `"$1":$2"OPAQUE"`)
 	out = instants.ReplaceAllString(out, "TIME")
+	out = reported.ReplaceAllString(out, "KEY")
 	out = digests.ReplaceAllString(out, "HEX")
 	return logins.ReplaceAllString(out, "LOGIN")
 }
@@ -211,6 +213,10 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "steps give-up", "steps", "give-up", "aa11", "--reason", "r")
 	print(0, "steps retry", "steps", "retry", "aa11", "--reason", "r")
 	print(0, "suspend", "suspend", "1010", "--reason", "r")
+	print(0, "hr report hire", "hr", "report", "hire", "--given-name", "Eva", "--family-name", "Ek", "--unit", "library", "--job-code", "4410", "--first-day", "2026-11-30", "--reason", "r", "--by", "1001")
+	print(0, "hr report end", "hr", "report", "end", "1004", "E5", "--last-day", "2026-11-29", "--reason", "r", "--by", "1001")
+	print(0, "hr report list", "hr", "report", "list")
+	print(0, "hr report take-back", "hr", "report", "take-back", "1004", "E5", "--reason", "r", "--by", "1001")
 	// No local kind of target has passes, and TestOverServer signs in.
 	for command, empty := range map[string]any{"mfa pass": passJSON{}, "mfa withdraw": withdrawJSON{}, "login": api.Me{}, "whoami": api.Me{}, "logout": loggedOutJSON{}} {
 		var out bytes.Buffer

@@ -58,6 +58,8 @@ type peopleReader interface {
 	Seal(purpose string, value []byte) ([]byte, error)
 	Unseal(purpose string, sealed []byte) ([]byte, error)
 	LinkedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
+	PeopleWithReports(ctx context.Context) ([]identity.Person, error)
+	OverruledReports(ctx context.Context, since time.Time) ([]store.Decision, error)
 	Duplicates(ctx context.Context) ([]store.Duplicate, error)
 }
 

@@ -85,6 +85,8 @@ type Employment struct {
 	Start      identity.Date   `json:"start"`
 	End        identity.Date   `json:"end,omitempty"` // the last day
 	Withdrawn  identity.Date   `json:"withdrawn,omitempty"`
+	// Reported is the last day by a report, which the source does not state; empty for none.
+	Reported identity.Date `json:"reported,omitempty"`
 	Terms
 	Later []Terms `json:"later,omitempty"` // terms that begin after the day
 }
@@ -258,6 +260,9 @@ func (v *View) describe(s subject) (Person, error) {
 
 func (v *View) employment(s subject, e identity.Employment) Employment {
 	x := Employment{Employment: employmentRef(s, e), State: EmploymentActive, Start: e.Start, End: e.End, Withdrawn: e.Withdrawn}
+	if e.EndsByReport() {
+		x.Reported = e.Report.Last
+	}
 	switch {
 	case e.Withdrawn != "":
 		x.State = EmploymentWithdrawn
@@ -341,7 +346,7 @@ func (v *View) exposed(p identity.Person, day identity.Date) ([]Exposure, error)
 		}
 		account := ""
 		if protected := t.Account.Protected; !t.Account.Rename || protected == nil || protected.Personal() {
-			name, err := t.Account.Value.Execute(p.ViewOn(day, t.Main))
+			name, err := t.Account.Value.Execute(p.ViewOn(day, t.Main, v.Config.Forms))
 			if err != nil {
 				continue // the plan says so
 			}

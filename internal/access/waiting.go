@@ -345,8 +345,8 @@ func (v *View) Managers(all bool) ([]Manager, error) {
 		if !ok || !p.IsActive(day) {
 			continue
 		}
-		if key := main.On(max(day, main.Start)).ManagerKey; key != "" {
-			people[identity.SourceKey{Source: main.Key.Source, Key: key}]++
+		if key := main.On(max(day, main.Start)).Manager(main.Key.Source); key.Key != "" {
+			people[key]++
 		}
 	}
 	keys := make([]identity.SourceKey, 0, len(people))

@@ -87,6 +87,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.reviews()
 	a.plans()
 	a.imports()
+	a.reports()
 	a.administration()
 	a.authzen()
 	a.describe()

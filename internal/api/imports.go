@@ -64,6 +64,9 @@ func (a *api) imports() {
 			if err := c.governance().MayImport(c, c.caller.Subject); err != nil {
 				return nil, err
 			}
+			if source.Forms {
+				return nil, newProblem(http.StatusConflict, "source-of-reports", "source "+name+" is for reports: POST /hr/hires reports a hire, and POST /people/{person}/employment-end an ending")
+			}
 			content, err := lines(in.Body.Events, c.Config)
 			if err != nil {
 				return nil, err

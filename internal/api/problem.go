@@ -87,6 +87,7 @@ func (a *api) problem(ctx context.Context, err error) error {
 	var target *access.UnknownTargetError
 	var cursor *access.CursorError
 	var decided *governance.AlreadyDecidedError
+	var fields *governance.FieldsError
 	need, needs := rights.NeedsAssurance(err)
 	switch {
 	case errors.As(err, &own):
@@ -126,6 +127,16 @@ func (a *api) problem(ctx context.Context, err error) error {
 		return a.reasoned(q, http.StatusForbidden, known)
 	case errors.As(err, &decided):
 		return newProblem(http.StatusConflict, "already-decided", decided.Error())
+	case errors.As(err, &fields):
+		p := a.reasoned(q, http.StatusUnprocessableEntity, fields)
+		for _, f := range fields.Fields {
+			one := FieldError{Message: a.reasoned(q, 0, &reason.Refusal{Reason: f.Reason}).Detail, Location: "body"}
+			if f.Field != "" {
+				one.Location += "." + f.Field
+			}
+			p.Errors = append(p.Errors, one)
+		}
+		return p
 	case errors.As(err, &known) && isUnknown(known.Because().Code()):
 		return a.reasoned(q, http.StatusNotFound, known)
 	case errors.As(err, &known):

@@ -229,3 +229,24 @@ func (c *Client) Plan(ctx context.Context, ref, asOf string, progress func(stage
 	}
 	return t, nil
 }
+
+// Reports returns what was reported and the HR system has not said yet.
+func (c *Client) Reports(ctx context.Context) (access.Reports, error) {
+	return one[access.Reports](ctx, c, "/hr/reports", nil)
+}
+
+// ReportEnd reports that an employment ends.
+func (c *Client) ReportEnd(ctx context.Context, ref, employment, lastDay, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/employment-end"), because(reason).with("employment", employment).with("last_day", lastDay))
+}
+
+// ReportHire reports a hire.
+func (c *Client) ReportHire(ctx context.Context, h api.Hire) (done api.ReportedHire, err error) {
+	err = c.post(ctx, "/hr/hires", h, &done)
+	return done, err
+}
+
+// TakeBackReport takes back what was reported of an employment.
+func (c *Client) TakeBackReport(ctx context.Context, ref, employment, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/employment-end/take-back"), because(reason).with("employment", employment))
+}

@@ -61,6 +61,8 @@ type Config struct {
 	ServiceAccounts []ServiceAccount
 	// First is the default source of people's keys.
 	First string
+	// Forms is the source of what people report by form; empty when there is none.
+	Forms string
 	// Attributes are the organisation's custom HR columns.
 	Attributes []string
 	Files      []Read // all files that were read
@@ -112,6 +114,10 @@ type Source struct {
 	SQL       *View
 	// SCIM reports that the source pushes over SCIM.
 	SCIM bool
+	// Forms reports that the source is what people report by form. ConfirmDays is for how
+	// many days such a report may wait for the source that it is about.
+	Forms       bool
+	ConfirmDays int
 	// Joins are the sources whose records are joined with this one's when they
 	// have the same national identity number and a common name.
 	Joins []string

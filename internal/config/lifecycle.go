@@ -119,12 +119,35 @@ func (l *loader) contracts(doc *document, at, name string, y *contractsYAML, sou
 	return out
 }
 
+// lastForms makes what people report count after what any other source states, where the
+// precedence does not name it.
+func lastForms(p identity.Precedence, sources map[string]sourceYAML) {
+	for _, name := range sortedKeys(sources) {
+		if !sources[name].Forms {
+			continue
+		}
+		if len(p) == 0 { // with one other source there need be no precedence
+			for _, other := range sortedKeys(sources) {
+				if other != name {
+					p[""] = append(p[""], other)
+				}
+			}
+		}
+		for column, order := range p {
+			if !slices.Contains(order, name) {
+				p[column] = append(order, name)
+			}
+		}
+	}
+}
+
 // precedence parses the precedence of sources. With several sources it must list
 // each column: a source must not supply contact data only because its name comes
 // first.
 func (l *loader) precedence(doc *document, y map[string][]string, sources map[string]sourceYAML) identity.Precedence {
 	const at = "$.hr.precedence"
 	out := identity.Precedence{}
+	defer lastForms(out, sources)
 	for _, column := range sortedKeys(y) {
 		key, at := column, at+"."+quoteKey(column)
 		if column == "default" {
@@ -140,15 +163,16 @@ func (l *loader) precedence(doc *document, y map[string][]string, sources map[st
 		if len(y[column]) == 0 {
 			doc.report(at, "it names no source, so that no person would have a value: list the sources that supply it, in order of precedence")
 		}
-		out[key] = y[column]
+		out[key] = slices.Clone(y[column])
 	}
-	if len(sources) < 2 {
+	names := slices.DeleteFunc(sortedKeys(sources), func(name string) bool { return sources[name].Forms })
+	if len(names) < 2 {
 		return out
 	}
-	all := strings.Join(sortedKeys(sources), ", ")
+	all := strings.Join(names, ", ")
 	missing := slices.DeleteFunc(slices.Clone(identity.PersonColumns), func(column string) bool { return out[column] != nil })
 	if order, set := out[""]; set {
-		for _, name := range sortedKeys(sources) {
+		for _, name := range names {
 			if !slices.Contains(order, name) && len(missing) > 0 {
 				doc.report(at+".default", "source %s is not in it: name every source, or say by column (%s) which sources supply it and leave out default", name, strings.Join(missing, ", "))
 			}

@@ -289,12 +289,22 @@ func (l *loader) load() *Config {
 		s := l.source(doc, name, f.HR.Sources[name], f.HR.Attributes)
 		s.Contracts = l.contracts(doc, "$.hr.sources."+quoteKey(name)+".contracts", name, f.HR.Sources[name].Contracts, f.HR.Sources)
 		s.Joins = joins(doc, "$.hr.sources."+quoteKey(name)+".joins", name, f.HR.Sources[name].Joins, f.HR.Sources)
+		if s.Forms {
+			if c.Forms != "" {
+				doc.report("$.hr.sources."+quoteKey(name)+".forms", "source %s has forms: true already: there is one such source", c.Forms)
+			}
+			c.Forms = name
+			s.Joins = slices.DeleteFunc(sortedKeys(f.HR.Sources), func(other string) bool { return other == name })
+			if len(s.Joins) == 0 {
+				doc.report("$.hr.sources."+quoteKey(name)+".forms", "a report is about what another source has not said yet: add the source of the HR system under hr.sources")
+			}
+		}
 		c.Sources[name] = s
 	}
 	if len(c.Sources) == 0 {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{}, f.HR.Attributes)
 	}
-	l.sources, l.attributes = sortedKeys(f.HR.Sources), f.HR.Attributes
+	l.sources, l.attributes = slices.DeleteFunc(sortedKeys(f.HR.Sources), func(name string) bool { return name == c.Forms }), f.HR.Attributes
 	for _, name := range sortedKeys(f.Targets) {
 		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c))
 	}

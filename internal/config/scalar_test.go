@@ -70,7 +70,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 	for _, written := range []string{"1e3s", "0x10s", "100000h", "5", "1_0s", "five", "-10s", `"10"`} {
 		dir := example(t)
 		edit(t, dir, "behov.yaml", "    ignore: [", "    reconcile_every: "+written+"\n    ignore: [")
-		if c, problems := config.Load(dir); c != nil || len(problems) != 1 || problems[0].Line != 96 || problems[0].Column != 22 {
+		if c, problems := config.Load(dir); c != nil || len(problems) != 1 || problems[0].Line != 101 || problems[0].Column != 22 {
 			t.Errorf("reconcile_every: %s: got %v", written, problems)
 		}
 	}

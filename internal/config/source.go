@@ -130,6 +130,13 @@ type sourceYAML struct {
 	// SCIM reports that the source pushes over SCIM 2.0 to behov serve --listen, with
 	// a token of behov token make. Default: false.
 	SCIM bool `yaml:"scim"`
+	// Forms reports that the source is what HR staff report by form, with behov hr report
+	// and over the API: an ending or a hire that the HR system does not have yet. Its people
+	// are joined with those of every other source. Default: false.
+	Forms bool `yaml:"forms"`
+	// ConfirmDays is after how many days a report that no other source confirms is shown to
+	// those who may report. Default: 14.
+	ConfirmDays *int `yaml:"confirm_days"`
 	// Joins are other sources; a record that has the same national identity number as
 	// one of theirs, and a name in common, is the same person's.
 	Joins namesYAML `yaml:"joins"`
@@ -235,6 +242,7 @@ func joins(doc *document, at, name string, y namesYAML, sources map[string]sourc
 }
 
 const (
+	defaultConfirm = 14 // days
 	defaultSettle  = 2 * time.Second
 	defaultKeep    = 90 // days
 	defaultTimeout = 30 * time.Second
@@ -258,6 +266,7 @@ func (l *loader) source(doc *document, name string, s sourceYAML, attributes []s
 	l.checkLayout(doc, at, s, out, attributes)
 	s.Shrink.check(doc, at+".shrink_limit")
 	l.origin(doc, at, s, &out)
+	forms(doc, at, s, &out)
 	if s.NewPeople != nil && !s.SCIM {
 		doc.report(at+".new_people_per_hour", "it is for sources that are pushed to (scim: true); exports that shrink are held by shrink_limit, and new accounts by hold_above")
 	}
@@ -297,6 +306,25 @@ func (l *loader) dates(doc *document, at string, patterns namesYAML) identity.Da
 		doc.report(at+".date_format", "%v", err)
 	}
 	return r
+}
+
+// forms parses the settings of a source of what people report.
+func forms(doc *document, at string, s sourceYAML, out *Source) {
+	switch {
+	case !s.Forms && s.ConfirmDays != nil:
+		doc.report(at+".confirm_days", "it is for a source with forms: true")
+		return
+	case !s.Forms:
+		return
+	case s.File != "" || s.Directory.Path != "" || s.HTTP != nil || s.SQL != nil || s.SCIM || s.Contracts != nil || len(s.Joins) > 0 || len(s.Columns) > 0 || len(s.Constants) > 0 || s.Format != "":
+		doc.report(at, "a source with forms: true has what people report, and nothing else: leave out all but confirm_days, and name a file or a server under another source")
+	}
+	out.Forms, out.Changes, out.ConfirmDays = true, true, defaultConfirm
+	if s.ConfirmDays != nil {
+		if out.ConfirmDays = *s.ConfirmDays; out.ConfirmDays < 1 || out.ConfirmDays > 365 {
+			doc.report(at+".confirm_days", "it is a number of days, from 1 to 365")
+		}
+	}
 }
 
 // origin parses where a source is read from.

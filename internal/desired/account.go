@@ -66,7 +66,7 @@ func (d *Accounts) account(c config.Target, t *plan.Target, p identity.Person) p
 	if p.Protected && there != "" {
 		a.Exposed = Exposed(c, p, there)
 	}
-	view := p.ViewOn(d.Day, c.Main)
+	view := p.ViewOn(d.Day, c.Main, d.Config.Forms)
 	view.Unit = d.Config.Rules.Units.On(d.Day).Current(view.Unit)
 	view.Zone = d.Config.Zone
 	view.Account = a.Name
@@ -110,7 +110,7 @@ func (d *People) Claims(c config.Target, p identity.Person) (a plan.Account) {
 	d.applyStage(&desired, d.Stage(p), d.Day)
 	a.NotStarted = !desired.NoEntitlementReason.IsZero() && !hasStarted(p, d.Day)
 	for _, claim := range c.Adopt {
-		value, err := claim.Value.Execute(p.ViewOn(d.Day, c.Main))
+		value, err := claim.Value.Execute(p.ViewOn(d.Day, c.Main, d.Config.Forms))
 		if err != nil {
 			a.Bad = reason.Of(reason.ClaimFailed{Attribute: claim.Attribute, Detail: err.Error()})
 		}
@@ -132,11 +132,11 @@ func Manager(p identity.Person, day identity.Date, rule identity.MainRule, byKey
 	if !ok {
 		return "", true
 	}
-	key := main.On(max(day, main.Start)).ManagerKey
-	if key == "" {
+	key := main.On(max(day, main.Start)).Manager(main.Key.Source)
+	if key.Key == "" {
 		return "", true
 	}
-	id, known = byKey[identity.SourceKey{Source: main.Key.Source, Key: key}]
+	id, known = byKey[key]
 	return id, known
 }
 

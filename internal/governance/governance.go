@@ -169,11 +169,11 @@ func (g *Governance) managers(ctx context.Context, people []identity.PersonID) (
 		}
 		var of []identity.PersonID
 		for _, e := range p.Active(g.today()) {
-			key := e.On(g.today()).ManagerKey
-			if key == "" || e.Key.Source != g.Config.First { // another source makes no one a manager
+			key := e.On(g.today()).Manager(e.Key.Source)
+			if key.Key == "" || e.Key.Source != g.Config.First { // another source makes no one a manager
 				continue
 			}
-			manager, ok, err := g.DB.PersonByKey(ctx, identity.SourceKey{Source: e.Key.Source, Key: key})
+			manager, ok, err := g.DB.PersonByKey(ctx, key)
 			if err != nil {
 				return nil, err
 			}

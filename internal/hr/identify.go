@@ -137,7 +137,7 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 	if known.Person.ID == "" {
 		return known, nil
 	}
-	if changed := r.changedColumns(known, key); len(changed) > 0 {
+	if changed := r.changedColumns(known, key); len(changed) > 0 && !r.onlyReported(known) {
 		columns := strings.Join(changed, ", ")
 		if r.Source.Name == r.Config.First { // a hire gets what the work needs
 			r.question(row, reason.Of(reason.MayBeKnown{SameSource: r.ofThisSource(known), Columns: changed}))
@@ -149,6 +149,12 @@ func (r *run) chooseCandidate(ctx context.Context, tx *store.Tx, key string, row
 	}
 	r.joined = append(r.joined, joinedRecord{key: key, person: known.Person.ID})
 	return known, nil
+}
+
+// onlyReported reports whether a person is known by reports alone: what HR's source says of
+// them then counts, and nothing that was known before changes hands.
+func (r *run) onlyReported(s *PersonRows) bool {
+	return r.Config.Forms != "" && !slices.ContainsFunc(s.Person.Keys, func(k identity.Record) bool { return k.Source != r.Config.Forms })
 }
 
 // ofThisSource reports whether a person is known from this source, too.

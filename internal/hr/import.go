@@ -102,6 +102,9 @@ type Delivery struct {
 	// ByHand: the importer's actor chose it, and caused what follows from it. It was
 	// not read from where the configuration says.
 	ByHand bool
+	// Hired, when set, decides on a hire that was reported, in the import's transaction: the
+	// person is the hired one, whom another record may have made known before.
+	Hired func(ctx context.Context, tx *store.Tx, p identity.Person, e identity.EmploymentID) (store.Decision, error)
 	// Position is, for sources with a cursor, the position after this delivery;
 	// nil for others.
 	Position *store.Position
@@ -369,6 +372,12 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	if err := tx.SetRowHashes(ctx, r.Source.Name, r.hashes); err != nil {
+		return err
+	}
+	if err := r.recordHires(ctx, tx, events); err != nil {
+		return err
+	}
+	if err := r.settleReports(ctx, tx); err != nil {
 		return err
 	}
 	if err := r.holdEndings(ctx, tx); err != nil {

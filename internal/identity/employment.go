@@ -18,6 +18,8 @@ type Terms struct {
 	Type       string  `json:"type,omitempty"`
 	Percent    float64 `json:"percent,omitempty"`
 	ManagerKey string  `json:"manager_key,omitempty"` // the source's key of the manager
+	// ManagerSource is the source whose key ManagerKey is; empty for the employment's own.
+	ManagerSource string `json:"manager_source,omitempty"`
 	// Main is HR's own mark of the main employment.
 	Main bool `json:"main,omitempty"`
 	// Attributes are the organisation's custom columns, by name.
@@ -30,7 +32,19 @@ type Terms struct {
 // Same reports whether two terms are equal, apart from From and Stamp.
 func (t Terms) Same(u Terms) bool {
 	return t.Unit == u.Unit && t.JobCode == u.JobCode && t.JobTitle == u.JobTitle && t.Type == u.Type && t.Percent == u.Percent &&
-		t.ManagerKey == u.ManagerKey && t.Main == u.Main && maps.Equal(t.Attributes, u.Attributes)
+		t.ManagerKey == u.ManagerKey && t.ManagerSource == u.ManagerSource && t.Main == u.Main && maps.Equal(t.Attributes, u.Attributes)
+}
+
+// Manager returns the key of the manager; the zero key without one. own is the source of
+// the employment.
+func (t Terms) Manager(own string) SourceKey {
+	switch {
+	case t.ManagerKey == "":
+		return SourceKey{}
+	case t.ManagerSource != "":
+		own = t.ManagerSource
+	}
+	return SourceKey{Source: own, Key: t.ManagerKey}
 }
 
 // Leave is a leave of absence, the last day included; an empty end means no known
@@ -104,6 +118,37 @@ type Employment struct {
 	Withdrawn Date
 	// SponsorLeft: the employment ends earlier than HR states, with its sponsor's.
 	SponsorLeft bool
+	// Report is what a report says of the employment and its HR source does not, yet; nil
+	// without one. What the source states does not change it (see package hr).
+	Report *Report
+}
+
+// Report is what people report of an employment before its HR source says it: its end, or,
+// of an employment of the source of reports, that it exists at all.
+type Report struct {
+	// Last is the reported last day; empty when the report is a hire.
+	Last Date `json:"last,omitempty"`
+	// Start and Stated are the first and the last day that the source stated when the end was
+	// reported.
+	Start  Date `json:"start,omitempty"`
+	Stated Date `json:"stated,omitempty"`
+	// Known are, of a hire, the person's other employments at that time: they are not what
+	// the report waits for.
+	Known []EmploymentID `json:"known,omitempty"`
+	// On is the day of the report. Retention periods count from it as from StatedEnd.
+	On Date `json:"on"`
+	// Decision is the number of the decision of its maker.
+	Decision int64 `json:"decision"`
+}
+
+// EndsByReport reports whether the employment ends by a report, and not by what its source
+// states.
+func (e Employment) EndsByReport() bool {
+	if e.Report == nil || e.Report.Last == "" {
+		return false
+	}
+	stated := e.SourceLastDay()
+	return stated == "" || e.Report.Last < stated
 }
 
 // LastDay returns the last day of the employment, before the day on which HR
@@ -111,6 +156,15 @@ type Employment struct {
 // before Start: HR withdrew it earlier, or cancelled it by an end on the day
 // before the start.
 func (e Employment) LastDay() Date {
+	if e.EndsByReport() {
+		return e.Report.Last
+	}
+	return e.SourceLastDay()
+}
+
+// SourceLastDay is LastDay by what the employment's own source states, whatever is
+// reported.
+func (e Employment) SourceLastDay() Date {
 	if e.Withdrawn == "" {
 		return e.End
 	}
@@ -246,6 +300,9 @@ func (p Person) latestStatedEnd(day Date) Date {
 	for _, e := range p.Employments {
 		if e.HasStarted(day) && e.LastDay() != "" && e.LastDay() < day {
 			learnt = max(learnt, e.StatedEnd, e.Withdrawn)
+			if e.EndsByReport() {
+				learnt = max(learnt, e.Report.On)
+			}
 		}
 	}
 	return learnt

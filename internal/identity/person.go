@@ -209,6 +209,9 @@ const (
 	EmploymentAdded     Kind = "employment-added"
 	EmploymentChanged   Kind = "employment-changed"
 	EmploymentWithdrawn Kind = "employment-withdrawn"
+	// EmploymentReported: people report something of an employment before its HR source
+	// says it, or what they reported holds no longer.
+	EmploymentReported Kind = "employment-reported"
 )
 
 // Event is one statement of HR. It is immutable once recorded.
@@ -235,6 +238,8 @@ type Event struct {
 	Login           string
 	PersonFacts     *PersonFacts
 	EmploymentFacts *EmploymentFacts
+	// Report is set on EmploymentReported; nil when it holds no longer.
+	Report *Report
 	// RowHash is a keyed hash of the source's row of the employment; nil when it
 	// is not known. It is stored with the employment, and not with the event.
 	RowHash []byte
@@ -280,6 +285,10 @@ func (p *Person) apply(e Event) {
 	case EmploymentWithdrawn:
 		if i := p.employment(e.Employment); i >= 0 {
 			p.Employments[i].Withdrawn = e.Effective
+		}
+	case EmploymentReported:
+		if i := p.employment(e.Employment); i >= 0 {
+			p.Employments[i].Report = e.Report
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (s Sponsorship) Sponsor(e Employment, day Date, find Lookup) (sponsor Perso
 func (s Sponsorship) manager(p Person, last Date, find Lookup) (Person, bool) {
 	for _, e := range p.Employments {
 		if e.LastDay() == last && e.On(last).ManagerKey != "" {
-			return find(SourceKey{Source: e.Key.Source, Key: e.On(last).ManagerKey})
+			return find(e.On(last).Manager(e.Key.Source))
 		}
 	}
 	return Person{}, false

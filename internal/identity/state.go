@@ -73,6 +73,9 @@ type Stage struct {
 	// since which HR does not list the last employment, with CauseUnlisted.
 	MergedInto PersonID `json:"merged_into,omitempty"`
 	Unlisted   Date     `json:"unlisted,omitempty"`
+	// Reported is the number of the decision that reported the last employment's end, with
+	// CauseReported.
+	Reported int64 `json:"reported,omitempty"`
 	// LegalHold: a legal hold keeps what would be deleted. KeptDays is how long accounts
 	// were kept after the last day, once that is over.
 	LegalHold bool `json:"legal_hold,omitempty"`
@@ -94,6 +97,7 @@ const (
 	CauseEnded        StageCause = "ended"
 	CauseUnlisted     StageCause = "unlisted"     // HR does not list the last employment any more
 	CauseSponsorLeft  StageCause = "sponsor-left" // without a successor
+	CauseReported     StageCause = "reported"     // HR's source does not say so
 )
 
 // StageOf derives a person's state on a day from their employments. A legal
@@ -129,7 +133,7 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 		return Stage{State: Known, Cause: CauseNoEmployment}
 	}
 	s := Stage{State: Ended, Since: last.AddDays(1)}
-	s.Cause, s.Unlisted = p.endCause(last)
+	s.Cause, s.Unlisted, s.Reported = p.endCause(last)
 	kept := max(last, p.latestStatedEnd(day)) // when retention starts
 	switch {
 	case legalHold:
@@ -143,18 +147,21 @@ func (l Lifecycle) StageOf(p Person, day Date, legalHold bool) Stage {
 	return s
 }
 
-// endCause returns how the last employment ended, and since when HR does not list it.
-func (p Person) endCause(last Date) (cause StageCause, unlisted Date) {
+// endCause returns how the last employment ended: since when HR does not list it, or which
+// decision reported it.
+func (p Person) endCause(last Date) (cause StageCause, unlisted Date, reported int64) {
 	for _, e := range p.Employments {
 		if e.LastDay() != last {
 			continue
 		}
 		switch {
+		case e.EndsByReport():
+			return CauseReported, "", e.Report.Decision
 		case e.SponsorLeft:
-			return CauseSponsorLeft, ""
+			return CauseSponsorLeft, "", 0
 		case e.Withdrawn != "" && e.LastDay() != e.End:
-			return CauseUnlisted, e.Withdrawn
+			return CauseUnlisted, e.Withdrawn, 0
 		}
 	}
-	return CauseEnded, ""
+	return CauseEnded, "", 0
 }

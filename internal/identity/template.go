@@ -443,11 +443,12 @@ func (t *Template) executeParts(v View) (string, error) {
 	return strings.TrimSpace(b.String()), nil
 }
 
-// ViewOn returns the template data of the person on the day.
-func (p Person) ViewOn(day Date, rule MainRule) View {
+// ViewOn returns the template data of the person on the day. A key of the source of reports
+// is the person's only while no other source has one.
+func (p Person) ViewOn(day Date, rule MainRule, reports string) View {
 	v := View{PersonFacts: p.PersonFacts, Login: p.Login, PersonID: p.ID}
 	if len(p.Keys) > 0 {
-		v.Key = p.Keys[0].Key
+		v.Key = p.Keys[max(0, slices.IndexFunc(p.Keys, func(k Record) bool { return k.Source != reports }))].Key
 	}
 	v.Keys = make(map[string]string, len(p.Keys))
 	for _, k := range p.Keys {

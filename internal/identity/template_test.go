@@ -74,3 +74,15 @@ func FuzzTemplate(f *testing.F) {
 		}
 	})
 }
+
+// TestAReportedKeyIsNoEmployeeNumber: what HR calls a person comes before what a report does,
+// whatever the names of the sources.
+func TestAReportedKeyIsNoEmployeeNumber(t *testing.T) {
+	reported := identity.Record{SourceKey: identity.SourceKey{Source: "manual", Key: "R1"}}
+	known := identity.Record{SourceKey: identity.SourceKey{Source: "wages", Key: "1001"}}
+	for want, keys := range map[string][]identity.Record{"": nil, "R1": {reported}, "1001": {reported, known}} {
+		if got := (identity.Person{Keys: keys}).ViewOn("2026-11-30", identity.LargestPercent, "manual").Key; got != want {
+			t.Errorf("key %q, want %q", got, want)
+		}
+	}
+}

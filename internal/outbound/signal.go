@@ -177,7 +177,7 @@ func ofPerson(r reason.Reason) (reason.Reason, bool) {
 	switch k := k.(type) {
 	case reason.With:
 		return ofPerson(k.Because)
-	case reason.Suspended, reason.EmploymentEnded, reason.EmploymentUnlisted, reason.SponsorLeft, reason.OnLeave, reason.BetweenEmployments,
+	case reason.Suspended, reason.EmploymentEnded, reason.EmploymentUnlisted, reason.EndReported, reason.SponsorLeft, reason.OnLeave, reason.BetweenEmployments,
 		reason.NoEmployment, reason.NeverStarted, reason.StartsLater, reason.RecordMerged, reason.RetentionOver:
 		return r, true
 	}

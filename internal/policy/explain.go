@@ -143,6 +143,24 @@ func (r *Rules) askCasbin(p identity.Person, day identity.Date, id EntitlementID
 	return nil
 }
 
+// RuleEffect is a rule and what it gives or denies, in the catalogue's order.
+type RuleEffect struct {
+	Rule
+	Entitlements []EntitlementID
+}
+
+// Effects returns every rule with what it gives or denies, in the order of the policy.
+func (r *Rules) Effects() []RuleEffect {
+	all := make([]RuleEffect, len(r.rules))
+	for i, rule := range r.rules {
+		all[i].Rule = rule.Rule
+		for _, reached := range rule.reach {
+			all[i].Entitlements = append(all[i].Entitlements, r.Catalogue.Entitlements[reached.entitlement].ID)
+		}
+	}
+	return all
+}
+
 // Giving returns the rules that give or deny an entitlement, in the order of the policy,
 // with the role through which each does; empty when the rule names it.
 func (r *Rules) Giving(id EntitlementID) (rules []Rule, via []string) {

@@ -55,6 +55,27 @@ type SponsorLeft struct {
 	Retention
 }
 
+// EndReported says that the last employment has ended by a report: HR's source does not
+// state that end.
+type EndReported struct {
+	kind
+	Last     identity.Date `json:"last"` // the last day
+	Decision int64         `json:"decision"`
+	Retention
+}
+
+// ReportSettled is why a report does not hold any more: of the import, the employment of
+// HR's source, and its last day there.
+type ReportSettled struct {
+	kind
+	Import     string                `json:"import"`
+	Employment identity.EmploymentID `json:"employment"`
+	// Reported is the last day of the report, for an ending; Last what HR's source states,
+	// empty for none.
+	Reported identity.Date `json:"reported,omitempty"`
+	Last     identity.Date `json:"last,omitempty"`
+}
+
 // Retention is what happens to accounts and data after the last employment.
 type Retention struct {
 	// KeptDays is how long accounts were kept, once that is over.
@@ -82,6 +103,8 @@ func OfStage(s identity.Stage) Reason {
 		return Of(EmploymentEnded{Last: s.Since.AddDays(-1), Retention: kept})
 	case identity.CauseUnlisted:
 		return Of(EmploymentUnlisted{Since: s.Unlisted, Retention: kept})
+	case identity.CauseReported:
+		return Of(EndReported{Last: s.Since.AddDays(-1), Decision: s.Reported, Retention: kept})
 	case identity.CauseSponsorLeft:
 		return Of(SponsorLeft{Last: s.Since.AddDays(-1), Retention: kept})
 	}

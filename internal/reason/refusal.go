@@ -188,6 +188,66 @@ type NotTheirEmployment struct {
 	Person identity.PersonID `json:"person"`
 }
 
+// NoForms says that the configuration has no source for what people report.
+type NoForms struct{ kind }
+
+// NoReport says that nothing is reported of the employment that could be taken back.
+type NoReport struct{ kind }
+
+// ReportOpen says that the end of the employment is reported already.
+type ReportOpen struct {
+	kind
+	Last     identity.Date `json:"last"`
+	Decision int64         `json:"decision"`
+}
+
+// EndsAlready says that HR's source states that the employment ends then, or earlier than
+// reported.
+type EndsAlready struct {
+	kind
+	Last identity.Date `json:"last"`
+}
+
+// InField says what is wrong with a field of what was sent.
+type InField struct {
+	kind
+	Field   string `json:"field"`
+	Because Reason `json:"because"`
+}
+
+// FieldMissing says that a field that is needed is empty.
+type FieldMissing struct{ kind }
+
+// FieldNoDate says that a field has no day that exists.
+type FieldNoDate struct{ kind }
+
+// DayTooEarly says which day is the first that a field may have.
+type DayTooEarly struct {
+	kind
+	Earliest identity.Date `json:"earliest"`
+}
+
+// DayTooLate says which day is the last that a field may have.
+type DayTooLate struct {
+	kind
+	Latest identity.Date `json:"latest"`
+}
+
+// NumberInvalid says that a field has no personal identity or coordination number.
+type NumberInvalid struct{ kind }
+
+// JobMissing says that a hire has neither a job code nor a job title.
+type JobMissing struct{ kind }
+
+// PercentInvalid says that a field has no degree of employment.
+type PercentInvalid struct{ kind }
+
+// ManagerUnknown says that a source does not have the manager.
+type ManagerUnknown struct {
+	kind
+	Source string `json:"source"`
+}
+
 // NothingToLift says that there is no such decision about the person.
 type NothingToLift struct {
 	kind

@@ -95,7 +95,7 @@ func (e *Engine) chooseNames(ctx context.Context, w *inputs, t int, names *namin
 				continue
 			}
 			a := desired.Name{}
-			if a.Name, a.Bad, err = names.choose(ctx, p.ID, current, p.ViewOn(w.people.Day, c.Main)); err != nil {
+			if a.Name, a.Bad, err = names.choose(ctx, p.ID, current, p.ViewOn(w.people.Day, c.Main, w.people.Config.Forms)); err != nil {
 				return nil, err
 			}
 			all[p.ID] = a

@@ -98,7 +98,7 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 	for _, p := range w.people.All {
 		for _, employment := range p.Employments {
 			for _, terms := range employment.Terms {
-				key := identity.SourceKey{Source: employment.Key.Source, Key: terms.ManagerKey}
+				key := terms.Manager(employment.Key.Source)
 				if _, known := w.people.ByKey[key]; !known && key.Key != "" {
 					managers = append(managers, key)
 				}

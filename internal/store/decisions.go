@@ -68,6 +68,10 @@ const (
 	// SessionDecision ends a session of a person, the subject, or all of them when there is
 	// none: "end".
 	SessionDecision DecisionKind = "session"
+	// ReportDecision is about an employment, the subject, of which a report says what its
+	// HR source does not: "hire" or "end" by who reports it, "lift" by who takes the report
+	// back; "confirm" when HR's source says the same, and "overrule" when it says otherwise.
+	ReportDecision DecisionKind = "report"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -103,6 +107,9 @@ const (
 	Withdraw Verdict = "withdraw"
 	Make     Verdict = "make"
 	End      Verdict = "end"
+	Hire     Verdict = "hire"
+	Confirm  Verdict = "confirm"
+	Overrule Verdict = "overrule"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )

@@ -16,6 +16,7 @@ type eventPayload struct {
 	PersonKey  string                    `json:"person_key,omitempty"`
 	Person     *identity.PersonFacts     `json:"person,omitempty"`
 	Employment *identity.EmploymentFacts `json:"employment,omitempty"`
+	Report     *identity.Report          `json:"report,omitempty"`
 }
 
 // RecordEvents records HR events of an import in the order given and brings
@@ -71,7 +72,7 @@ func (tx *Tx) sealEvent(ctx context.Context, e identity.Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts})
+	payload, err := json.Marshal(eventPayload{Key: e.Key, Login: e.Login, Stamp: e.Stamp, PersonKey: e.PersonKey, Person: e.PersonFacts, Employment: e.EmploymentFacts, Report: e.Report})
 	if err != nil {
 		return nil, fmt.Errorf("event payload: %w", err)
 	}

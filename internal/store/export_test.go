@@ -126,7 +126,7 @@ func (db *DB) Events(ctx context.Context, person identity.PersonID) ([]identity.
 			return nil, fmt.Errorf("HR event %d: %w", e.Seq, err)
 		}
 		e.Kind, e.Employment, e.Effective, e.Recorded = identity.Kind(kind), identity.EmploymentID(employment), identity.Date(effective), instant(recorded)
-		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts = payload.Key, payload.Login, payload.Person, payload.Employment
+		e.Key, e.Login, e.PersonFacts, e.EmploymentFacts, e.Report = payload.Key, payload.Login, payload.Person, payload.Employment, payload.Report
 		e.Stamp, e.PersonKey = payload.Stamp, payload.PersonKey
 		events = append(events, e)
 	}

@@ -57,6 +57,19 @@ func (db *DB) AuditRecordsAfter(ctx context.Context, index int64, most int) ([]a
 	return all, nil
 }
 
+// RulesRecords returns the records of which rules came into use, the newest first.
+func (db *DB) RulesRecords(ctx context.Context, most int) ([]audit.Record, error) {
+	var rows []recordRow
+	if err := db.read.SelectContext(ctx, &rows, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE action = 'rules.in-use' ORDER BY idx DESC LIMIT $1`, most); err != nil {
+		return nil, fmt.Errorf("read the audit trail: %w", err)
+	}
+	all := make([]audit.Record, len(rows))
+	for i, r := range rows {
+		all[i] = r.record()
+	}
+	return all, nil
+}
+
 // RecordsOfPersonBefore streams the records about a person before an index, the newest
 // first, without their payloads.
 func (db *DB) RecordsOfPersonBefore(ctx context.Context, person identity.PersonID, index int64) iter.Seq2[audit.Record, error] {

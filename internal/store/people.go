@@ -76,9 +76,10 @@ type employmentRow struct {
 	SponsorKey string            `db:"sponsor_key"`
 	Stamp      string            `db:"stamp"`
 	Withdrawn  string            `db:"withdrawn_from"`
+	Reported   string            `db:"reported"`
 }
 
-const employmentColumns = `id, person_id, source, key, person_key, start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, withdrawn_from`
+const employmentColumns = `id, person_id, source, key, person_key, start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, withdrawn_from, reported`
 
 // employment decodes the row. Many employments have the same terms, so decoded keeps
 // them by their text, for the rows of one read.
@@ -90,6 +91,11 @@ func (r employmentRow) employment(decoded map[string][]identity.Terms) (identity
 	if r.Leaves != "" {
 		if err := json.Unmarshal([]byte(r.Leaves), &e.Leaves); err != nil {
 			return e, fmt.Errorf("leaves of employment %s: %w", r.ID, err)
+		}
+	}
+	if r.Reported != "" {
+		if err := json.Unmarshal([]byte(r.Reported), &e.Report); err != nil {
+			return e, fmt.Errorf("report of employment %s: %w", r.ID, err)
 		}
 	}
 	terms, ok := decoded[r.Terms]
@@ -200,7 +206,7 @@ func peopleWhere(ctx context.Context, q sqlx.QueryerContext, where string, args 
 		if err := scanEach(ctx, q, `SELECT `+employmentColumns+` FROM employment
 			WHERE `+of+` ORDER BY person_id, id`, ofArgs, func(row *sql.Rows) error {
 			var e employmentRow
-			err := row.Scan(&e.ID, &e.Person, &e.Source, &e.Key, &e.PersonKey, &e.Start, &e.End, &e.EndSaid, &e.Leaves, &e.Terms, &e.SponsorKey, &e.Stamp, &e.Withdrawn)
+			err := row.Scan(&e.ID, &e.Person, &e.Source, &e.Key, &e.PersonKey, &e.Start, &e.End, &e.EndSaid, &e.Leaves, &e.Terms, &e.SponsorKey, &e.Stamp, &e.Withdrawn, &e.Reported)
 			employments = append(employments, e)
 			return err
 		}); err != nil {

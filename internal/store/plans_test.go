@@ -49,6 +49,8 @@ var meantScans = map[string]string{
 	"FROM held_record h":                               "all who wait for a decision",
 	"FROM access_interval WHERE unseen_us IS NOT NULL": "an index of these only",
 	"FROM account WHERE disabled_us <> 0":              "an index of these only",
+	"FROM employment WHERE reported <> ''":             "an index of these only",
+	"FROM audit_record WHERE action = 'rules.in-use'":  "an index of these only",
 	"FROM review_item WHERE decision IS NULL":          "an index of these only",
 	"(o.protected OR o.protected_by_hand)":             "PostgreSQL reads an index of the protected only",
 	// What is about everyone.

@@ -108,6 +108,16 @@ func (p *projection) change(ctx context.Context, e identity.Event) error {
 		return p.tx.exec(ctx, `UPDATE employment SET start_date = $2, end_date = $3, leaves = $4, terms = $5, sponsor_key = $6, stamp = $7, person_key = $8, end_said = $9, withdrawn_from = '', said = $10 WHERE id = $1`, row...)
 	case identity.EmploymentWithdrawn:
 		return p.tx.exec(ctx, `UPDATE employment SET withdrawn_from = $2, said = NULL WHERE id = $1`, string(e.Employment), string(e.Effective))
+	case identity.EmploymentReported:
+		reported := ""
+		if e.Report != nil {
+			b, err := json.Marshal(e.Report)
+			if err != nil {
+				return err
+			}
+			reported = string(b)
+		}
+		return p.tx.exec(ctx, `UPDATE employment SET reported = $2 WHERE id = $1`, string(e.Employment), reported)
 	}
 	return nil
 }

@@ -77,11 +77,11 @@ func (tx *Tx) putWords(ctx context.Context, person identity.PersonID, f identity
 // managerValues are the rows of whom an employment names as manager, at any time.
 func managerValues(e identity.Event) []any {
 	var rows []any
-	var named []string
+	var named []identity.SourceKey
 	for _, t := range e.EmploymentFacts.Terms {
-		if t.ManagerKey != "" && !slices.Contains(named, t.ManagerKey) {
-			named = append(named, t.ManagerKey)
-			rows = append(rows, e.Source, t.ManagerKey, string(e.Employment))
+		if key := t.Manager(e.Source); key.Key != "" && !slices.Contains(named, key) {
+			named = append(named, key)
+			rows = append(rows, key.Source, key.Key, string(e.Employment))
 		}
 	}
 	return rows

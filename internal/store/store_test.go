@@ -124,7 +124,11 @@ func TestProjectionIsTheFold(t *testing.T) {
 			{Source: "hr", Kind: identity.EmploymentChanged, Person: events[0].Person, Employment: events[1].Employment, Effective: "2026-02-01", Recorded: now, EmploymentFacts: &changed},
 			{Source: "hr", Kind: identity.EmploymentWithdrawn, Person: events[2].Person, Employment: events[3].Employment, Effective: "2026-02-01", Recorded: now},
 		}
-		for _, batch := range [][]identity.Event{events, second} {
+		reported := identity.Event{Source: "manual", Kind: identity.EmploymentReported, Person: events[0].Person, Employment: events[1].Employment, Key: events[1].Key, Effective: "2026-02-01", Recorded: now,
+			Report: &identity.Report{Last: "2026-01-31", Start: "2026-01-01", On: "2026-02-01", Decision: 1, Known: []identity.EmploymentID{"x"}}}
+		closed := reported
+		closed.Report = nil
+		for _, batch := range [][]identity.Event{events, {reported}, second, {closed, reported}} {
 			write(t, db, func(tx *store.Tx) error { return tx.RecordEvents(ctx, "import", nil, batch) })
 			people := checkProjection(t, db)
 			if people != 2 {
@@ -132,8 +136,8 @@ func TestProjectionIsTheFold(t *testing.T) {
 			}
 		}
 		heads, err := db.Sequences(ctx)
-		if err != nil || heads.Events != 7 {
-			t.Errorf("heads are %+v, %v; want 7 events", heads, err)
+		if err != nil || heads.Events != 10 {
+			t.Errorf("heads are %+v, %v; want 10 events", heads, err)
 		}
 		for _, ref := range []string{"1001", "login1", string(events[0].Person)} {
 			if p, err := db.FindPerson(ctx, ref, "hr"); err != nil || p.ID != events[0].Person {

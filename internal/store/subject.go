@@ -24,7 +24,8 @@ func (i ReviewItem) Subject() Subject { return Subject(i.Ref()) }
 // PersonSubject is the subject of a RecordDecision about two people: the other person.
 func PersonSubject(other identity.PersonID) Subject { return Subject(other) }
 
-// EmploymentSubject is the subject of a MainEmploymentDecision; empty when it is lifted.
+// EmploymentSubject is the subject of a ReportDecision, and of a MainEmploymentDecision;
+// empty when that is lifted.
 func EmploymentSubject(e identity.EmploymentID) Subject { return Subject(e) }
 
 // StepSubject is the subject of a StepDecision, by the step's key.

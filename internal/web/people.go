@@ -259,6 +259,10 @@ func (v *visit) person(ref string) (any, error) {
 		}
 	}
 	p.May["unprotect"] = p.May["unprotect"] && byHand
+	if p.May["report"], _, err = v.MayDecide(rights.ImportFile, about); err != nil {
+		return nil, err
+	}
+	p.May["report"] = p.May["report"] && v.config.Forms != "" && slices.ContainsFunc(p.Employments, canEnd)
 	p.May["protect"] = p.May["protect"] && !p.Person.Person.Protected
 	return p, nil
 }
@@ -315,7 +319,7 @@ func (p personPage) IsLacking(id policy.EntitlementID) bool {
 // Comes reports whether an employment of the person begins, changes or ends.
 func (p personPage) Comes() bool {
 	return slices.ContainsFunc(p.Employments, func(e access.Employment) bool {
-		return e.End != "" && e.State != access.EmploymentEnded && e.State != access.EmploymentWithdrawn || e.State == access.EmploymentNotBegun || len(e.Later) > 0
+		return e.Reported != "" || e.End != "" && e.State != access.EmploymentEnded && e.State != access.EmploymentWithdrawn || e.State == access.EmploymentNotBegun || len(e.Later) > 0
 	})
 }
 

@@ -16,6 +16,8 @@ type startPage struct {
 	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
 	Silent    []access.TargetStatus
+	Reports   access.Reports
+	MayReport bool
 	Changes   []changed
 	More      bool // there are more changes than are listed
 }
@@ -38,7 +40,7 @@ const (
 
 // Waits reports whether anything does.
 func (p startPage) Waits() bool {
-	return p.Questions > 0 || len(p.Holds) > 0 || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
+	return p.Questions > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
 }
 
 // group puts together what one person got, or lost, within a minute; accounts are told of
@@ -96,6 +98,14 @@ func (s *site) start() {
 				return nil, err
 			}
 			p.Status = &status
+		}
+		if p.MayReport, err = v.mayReport(); err != nil {
+			return nil, err
+		}
+		if p.MayReport {
+			if p.Reports, err = v.Reports(); err != nil {
+				return nil, err
+			}
 		}
 		changes, over, err := v.NearChanges(v.midnight(v.Today()), changesRead)
 		p.Changes = group(changes)

@@ -39,8 +39,10 @@ type Deps struct {
 	Importer *hr.Importer
 	Door     *signin.SignIn
 	Plans    *preview.Plans
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Scopes are what a token can be for, as the API has them.
+	Scopes []string
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // site is the pages of an installation.
@@ -80,6 +82,7 @@ func New(d Deps) (http.Handler, error) {
 	s.organisation()
 	s.ask()
 	s.administration()
+	s.reports()
 	s.mux.HandleFunc("POST /language", s.chooseLanguage)
 	s.mux.HandleFunc("GET "+assetPath+"/", s.asset)
 	s.mux.HandleFunc("/", s.nothing)
@@ -138,6 +141,10 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 			}
 		}
 		to, err := act(v)
+		var again *unfinished
+		if errors.As(err, &again) {
+			return s.write(w, v, http.StatusUnprocessableEntity, again.page, again.data)
+		}
 		if err != nil {
 			return err
 		}
@@ -151,6 +158,15 @@ const longestField = 2000
 
 // errBadForm is returned for a form that cannot be read.
 var errBadForm = errors.New("the form could not be read")
+
+// unfinished is returned for a form that cannot be as it is: its page is shown again, with
+// what was entered, and what is wrong beside each field.
+type unfinished struct {
+	page string
+	data any
+}
+
+func (e *unfinished) Error() string { return "the form of page " + e.page + " is not finished" }
 
 // errEveryone is returned for a page of those who may see everyone.
 var errEveryone = errors.New("only who may see everyone may see this")

@@ -79,6 +79,7 @@ CREATE TABLE employment (
     end_date       TEXT NOT NULL,
     end_said       TEXT NOT NULL DEFAULT '', -- the day on which the end was learnt
     withdrawn_from TEXT NOT NULL DEFAULT '', -- the day from which the source does not list it
+    reported       TEXT NOT NULL DEFAULT '', -- as JSON, what a report says of it and the source does not, yet
     terms          TEXT NOT NULL DEFAULT '[]',
     leaves         TEXT NOT NULL DEFAULT '',
     stamp          TEXT NOT NULL DEFAULT '',
@@ -86,6 +87,7 @@ CREATE TABLE employment (
     UNIQUE (source, key)
 );
 CREATE INDEX employment_person ON employment (person_id);
+CREATE INDEX employment_reported ON employment (person_id) WHERE reported <> '';
 CREATE INDEX employment_sponsor ON employment (sponsor_key);
 
 -- Whom an employment names as manager, at any time: what the source calls them.
@@ -157,7 +159,7 @@ CREATE TABLE hr_event (
     seq            INTEGER PRIMARY KEY,
     import_id      TEXT NOT NULL,
     source         TEXT NOT NULL,
-    kind           TEXT NOT NULL CHECK (kind IN ('person-added', 'person-joined', 'person-changed', 'employment-added', 'employment-changed', 'employment-withdrawn')),
+    kind           TEXT NOT NULL CHECK (kind IN ('person-added', 'person-joined', 'person-changed', 'employment-added', 'employment-changed', 'employment-withdrawn', 'employment-reported')),
     person_id      TEXT NOT NULL,
     employment_id  TEXT NOT NULL,
     effective      TEXT NOT NULL,
@@ -295,7 +297,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- a person, whose reason is empty.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -308,6 +310,7 @@ CREATE TABLE decision (
     decided_us    BIGINT NOT NULL
 );
 CREATE INDEX decision_maker ON decision (maker, seq);
+CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND verdict = 'overrule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
@@ -550,6 +553,7 @@ CREATE TABLE audit_record (
 );
 CREATE INDEX audit_record_person ON audit_record (person_id, idx);
 CREATE INDEX audit_record_at ON audit_record (at_us);
+CREATE INDEX audit_record_rules ON audit_record (idx) WHERE action = 'rules.in-use';
 CREATE TABLE access_interval (
     person_id     TEXT NOT NULL,
     target        TEXT NOT NULL,

@@ -1,0 +1,104 @@
+package web_test
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/behov/behov/internal/governance"
+)
+
+// TestTokensOnPages: a person makes a token, sees it once, and revokes it; who sees everyone
+// sees the tokens of all.
+func TestTokensOnPages(t *testing.T) {
+	h := newHouse(t, nil)
+	v := h.as("stranger", "en")
+	const at = "/administration/tokens"
+	v.get(at, 200, "You have no token.", "NOT All other tokens")
+	page := v.send(at, url.Values{"name": {" "}, "days": {"4000"}}, http.StatusUnprocessableEntity, "No token is made yet.", "Choose at least one.")
+	for _, field := range []string{"name", "days", "scopes"} {
+		if !strings.Contains(page, `id="token-`+field+`-error"`) {
+			t.Errorf("%s has no error beside it", field)
+		}
+	}
+	page = v.send(at, url.Values{"name": {"a script"}, "days": {"7"}, "scopes": {"*:burn"}}, http.StatusUnprocessableEntity)
+	if !strings.Contains(page, `value="a script"`) || !strings.Contains(page, `value="7" selected`) {
+		t.Error("what was entered is lost")
+	}
+	page = v.send(at, url.Values{"name": {"a script"}, "days": {"7"}, "scopes": {"*:read"}}, http.StatusCreated, "The token a script is made.", "7 December 2026")
+	text := regexp.MustCompile(`<code>([^<]+)</code>`).FindStringSubmatch(page)
+	if text == nil {
+		t.Fatal("the token is not shown")
+	}
+	token, _, err := h.DB.CheckToken(t.Context(), text[1], h.Time)
+	if err != nil || token.Name != "a script" || token.Scopes != "*:read" || token.Owner != h.Person("stranger").ID {
+		t.Fatalf("%+v, %v", token, err)
+	}
+	if strings.Contains(v.get(at, 200, "a script", "*:read"), text[1]) {
+		t.Error("the token is shown again")
+	}
+	h.as("auditor", "en").get(at, 200, "All other tokens", "a script", "Given Familystranger")
+	revoke := at + "/" + token.ID + "/revoke"
+	h.as("auditor", "en").send(revoke, url.Values{"reason": {"x"}}, http.StatusConflict)
+	h.as("owner", "en").get(revoke, http.StatusConflict)
+	v.get(revoke, 200, "Revoke the token a script?")
+	v.send(revoke, url.Values{"reason": {"not needed"}}, 200, "ended")
+	if token, _, err = h.DB.CheckToken(t.Context(), text[1], h.Time); err == nil && token.Valid(h.Time) {
+		t.Error("the revoked token is valid")
+	}
+	v.get(revoke, http.StatusConflict)
+	if _, t2, err := h.Governance().CreateOwnToken(t.Context(), governance.OwnToken{Name: "another", Scopes: []string{"*:read"}, Expires: h.Time.Add(time.Hour)}, h.By("owner")); err != nil {
+		t.Fatal(err)
+	} else {
+		h.as("administrator", "sv").send(at+"/"+t2.ID+"/revoke", url.Values{"reason": {"x"}}, 200, "upphört")
+	}
+}
+
+// TestSessionsOnPages: people end their own sessions elsewhere; administrators those of others.
+func TestSessionsOnPages(t *testing.T) {
+	h := newHouse(t, nil)
+	const at = "/administration/sessions"
+	first, second := h.as("stranger", "en"), h.as("stranger", "en")
+	page := second.get(at, 200, "this one", "NOT Another person")
+	end := regexp.MustCompile(`action="(/administration/sessions/[^"]+/end)"`).FindAllStringSubmatch(page, -1)
+	if len(end) != 1 {
+		t.Fatalf("%d sessions can be ended: %s", len(end), textOf(page))
+	}
+	h.as("owner", "en").send(end[0][1], url.Values{}, http.StatusConflict)
+	second.send(end[0][1], url.Values{}, 200, "this one")
+	if _, _, where := first.ask(http.MethodGet, at, nil); !strings.HasPrefix(where, "/sign-in") {
+		t.Errorf("the ended session still works: %s", where)
+	}
+	of := at + "?person=" + string(h.Person("stranger").ID)
+	for _, key := range []string{"auditor", "owner", "personnel"} {
+		if status, _, _ := h.as(key, "en").ask(http.MethodGet, of, nil); status == http.StatusOK {
+			t.Errorf("%s sees the sessions of another", key)
+		}
+	}
+	v := h.as("administrator", "en")
+	v.send(at, url.Values{"q": {"familystranger"}}, 200, "Given Familystranger")
+	page = v.get(of, 200, "Where Given Familystranger is signed in")
+	one := regexp.MustCompile(`href="(/people/[^"]+/end-sessions\?session=[^"]+)"`).FindStringSubmatch(page)
+	if one == nil {
+		t.Fatal(textOf(page))
+	}
+	v.get(one[1], 200, "Sign Given Familystranger out?")
+	v.send(one[1], url.Values{"reason": {""}}, http.StatusConflict)
+	v.send(one[1], url.Values{"reason": {"a lost computer"}}, 200, "Sessions ended by another person.", "There is no sign-in.")
+	if _, _, where := second.ask(http.MethodGet, at, nil); !strings.HasPrefix(where, "/sign-in") {
+		t.Errorf("the ended session still works: %s", where)
+	}
+}
+
+// TestTheRulesPage: each rule in words, what it gives, and the versions that were in use.
+func TestTheRulesPage(t *testing.T) {
+	h := newHouse(t, nil)
+	v := h.as("auditor", "en")
+	v.get("/administration/rules", 200, "Everybody.", "Lends books.", "r.sub.job_code == 'LIB'", "policy.csv:2", "No run has recorded a version yet.")
+	h.Apply()
+	v.get("/administration/rules", 200, h.Config.Rules.Digest, "in use", "NOT No run has recorded")
+	h.as("stranger", "en").get("/administration/rules", http.StatusForbidden)
+}
