@@ -81,6 +81,35 @@ func (a *api) people() {
 			}
 			return one(c.Plan(planned))
 		})
+	route(a, Signed, op{id: "get-spells", method: http.MethodGet, path: "/people/{person}/spells", tag: "people", summary: "A person's employments over time: stretches with the same terms, and leaves"}, func(c *call, in *AboutPerson) (*answer[List[access.Spell]], error) {
+		all, err := c.Spells(in.Person)
+		return items(all, "", err)
+	})
+	route(a, Signed, op{id: "list-decisions-about", method: http.MethodGet, path: "/people/{person}/decisions", tag: "decisions", summary: "The newest decisions about a person", description: "A caller who does not see everyone gets those about themselves only."},
+		func(c *call, in *struct {
+			AboutPerson
+			Limit int `query:"limit" doc:"How many at most." default:"100" minimum:"1" maximum:"1000"`
+		}) (*answer[List[access.Decision]], error) {
+			all, err := c.DecisionsAbout(in.Person, in.Limit)
+			return items(all, "", err)
+		})
+	route(a, SeesAll, op{id: "list-unit", method: http.MethodGet, path: "/units/{unit}/people", tag: "people", summary: "Who has an employment in a unit itself on a day", description: "Sorted by ID. People whose identity is protected are left out."},
+		func(c *call, in *struct {
+			Paged
+			Unit string `path:"unit" maxLength:"200"`
+			On   string `query:"on" doc:"The day; today without it." format:"date" required:"false"`
+		}) (*answer[List[access.UnitMember]], error) {
+			page, err := in.page()
+			if err != nil {
+				return nil, err
+			}
+			day := identity.Date(in.On)
+			if day == "" {
+				day = c.Today()
+			}
+			members, next, err := c.UnitPage(in.Unit, day, page)
+			return items(members, next, err)
+		})
 	route(a, SeesAll, op{id: "list-duplicates", method: http.MethodGet, path: "/duplicates", tag: "people", summary: "People who may be one"}, func(c *call, _ *struct{}) (*answer[List[access.Duplicate]], error) {
 		all, err := c.Duplicates()
 		return items(all, "", err)

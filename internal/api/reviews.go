@@ -32,6 +32,10 @@ func (a *api) reviews() {
 			part, next := cut(all, page, func(i access.ReviewItem) string { return itemKey(i.Item) })
 			return items(part, next, err)
 		})
+	route(a, Signed, op{id: "list-reviews", method: http.MethodGet, path: "/reviews", tag: "reviews", summary: "The newest reviews that I may answer; of those who see everyone all"}, func(c *call, _ *struct{}) (*answer[List[access.Review]], error) {
+		all, err := c.Reviews()
+		return items(all, "", err)
+	})
 	route(a, Decides(rights.StartReview), op{id: "start-review", method: http.MethodPost, path: "/reviews", tag: "reviews", systems: true, summary: "Start a review of a system: one question for each person with access", status: http.StatusCreated},
 		func(c *call, in *struct {
 			Body struct {
