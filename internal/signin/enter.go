@@ -193,7 +193,7 @@ const languageCookie = "behov-language"
 // SetLanguage keeps a language in this browser, when it is one in which behov speaks.
 func SetLanguage(w http.ResponseWriter, r *http.Request, l wording.Language) {
 	if slices.Contains(wording.Languages, l) {
-		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: server.IsSecure(r.Context()), SameSite: http.SameSiteLaxMode})
+		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: string(l), Path: "/", MaxAge: 365 * 24 * 60 * 60, HttpOnly: true, Secure: server.IsSecure(r.Context()), SameSite: http.SameSiteLaxMode}) //nolint:gosec // a language is no secret: it is sent over plain HTTP where behov is
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
@@ -99,7 +98,7 @@ func (p *planPage) group(b *book) {
 		s := p.Plan.Steps[i]
 		key := string(s.Person.ID)
 		if p.BySystem {
-			e, known := b.config.Rules.Catalogue.Entitlement(policy.EntitlementID(s.Entitlement))
+			e, known := b.config.Rules.Catalogue.Entitlement(s.Entitlement)
 			if key = e.System; !known {
 				key = s.Target
 			}

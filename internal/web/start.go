@@ -49,7 +49,7 @@ func group(changes []access.Change) []changed {
 	var all []changed
 	for _, c := range changes {
 		n := len(all) - 1
-		for n >= 0 && !(all[n].Person.ID == c.Access.Person.ID && all[n].Began == c.Began && c.At.Sub(all[n].At) < time.Minute) {
+		for n >= 0 && (all[n].Person.ID != c.Access.Person.ID || all[n].Began != c.Began || c.At.Sub(all[n].At) >= time.Minute) {
 			n--
 		}
 		switch {
