@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -249,6 +250,9 @@ type menuItem struct {
 func (v *visit) menu() []menuItem {
 	at := v.request.URL.Path
 	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
+	if !v.SeesEveryone() { // others find it under their name
+		all = slices.Insert(all, 2, menuItem{ID: "mine", Href: "/mine"})
+	}
 	if v.SeesEveryone() {
 		all = append(all, menuItem{ID: "organisation", Href: "/organisation"}, menuItem{ID: "changes", Href: "/changes"})
 	}
