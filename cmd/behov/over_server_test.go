@@ -379,7 +379,9 @@ func TestOverServer(t *testing.T) {
 	decide(0, "hr", "report", "take-back", "1004", "E5")
 	decide(1, "hr", "report", "take-back", "1004", "E5")
 	decide(1, "hr", "report", "hire", "--given-name", "Eva")
-	compare(func(s string) string { return reported.ReplaceAllString(seenIDs.ReplaceAllString(scrub(s), "ID"), "KEY") }, 0,
+	compare(func(s string) string {
+		return reported.ReplaceAllString(seenIDs.ReplaceAllString(scrub(s), "ID"), "KEY")
+	}, 0,
 		append([]string{"hr", "report", "hire", "--given-name", "Eva", "--family-name", "Ek", "--unit", "library", "--job-code", "4410", "--first-day", yesterday}, why...)...)
 	made := fresh(0, "token", "make", "--scope", "people:read", "--name", "a program", "--json")
 	both(1, "token", "make", "--scope", "nothing:read", "--name", "a program")
