@@ -371,6 +371,18 @@ func TestOverServer(t *testing.T) {
 	decide(1, "suspend", "1010", "--lift", "--json") // there is none
 	decide(0, "hold", "release", ofPlan[1], "--person", "1014")
 	decide(0, "hold", "release", ofPlan[1])
+	yesterday := time.Now().AddDate(0, 0, -1).Format("2006-01-02")
+	decide(1, "hr", "report", "end", "1004", "E5", "--last-day", "soon")
+	decide(0, "hr", "report", "end", "1004", "E5", "--last-day", yesterday)
+	decide(1, "hr", "report", "end", "1004", "E5", "--last-day", yesterday)
+	read(0, "hr", "report", "list")
+	decide(0, "hr", "report", "take-back", "1004", "E5")
+	decide(1, "hr", "report", "take-back", "1004", "E5")
+	decide(1, "hr", "report", "hire", "--given-name", "Eva")
+	compare(func(s string) string {
+		return reported.ReplaceAllString(seenIDs.ReplaceAllString(scrub(s), "ID"), "KEY")
+	}, 0,
+		append([]string{"hr", "report", "hire", "--given-name", "Eva", "--family-name", "Ek", "--unit", "library", "--job-code", "4410", "--first-day", yesterday}, why...)...)
 	made := fresh(0, "token", "make", "--scope", "people:read", "--name", "a program", "--json")
 	both(1, "token", "make", "--scope", "nothing:read", "--name", "a program")
 	both(1, "token", "revoke", regexp.MustCompile(`"id": "([^"]*)"`).FindStringSubmatch(made)[1]) // without a reason
