@@ -89,7 +89,7 @@ type ReviewItem struct {
 	Entitlement string `json:"entitlement"`
 	Why         Reason `json:"why"` // the reasons for the access when the review began
 	// Mine: the viewer may answer it.
-	Mine bool `json:"mine"`
+	Mine bool `json:"-"`
 	// Reviewer is who is asked; left out for the owner of the system.
 	Reviewer *Actor    `json:"reviewer,omitempty"`
 	Decision *Decision `json:"decision,omitempty"`

@@ -83,7 +83,7 @@ func TestOthersObjects(t *testing.T) {
 	h.good(h.get("staff", "/tokens")).into(t, &mine)
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":               {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(staff), "item": h.question(staff)},
+		"":               {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "digest": h.held(staff), "item": h.question(staff)},
 		"get-plan":       {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
 		"revoke-token":   {"id": mine.Items[0].ID},
 		"end-session":    {"id": "0197b1f0-0000-7000-8000-00000000000a"},
