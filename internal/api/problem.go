@@ -128,7 +128,7 @@ func (a *api) problem(ctx context.Context, err error) error {
 	case errors.As(err, &decided):
 		return newProblem(http.StatusConflict, "already-decided", decided.Error())
 	case errors.As(err, &fields):
-		p := a.reasoned(q, http.StatusUnprocessableEntity, fields)
+		p := a.reasoned(q, http.StatusBadRequest, fields)
 		for _, f := range fields.Fields {
 			one := FieldError{Message: a.reasoned(q, 0, &reason.Refusal{Reason: f.Reason}).Detail, Location: "body"}
 			if f.Field != "" {
