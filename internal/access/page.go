@@ -24,7 +24,7 @@ const scanned = 2000
 // state today, or in any when it is empty. Of a viewer who does not see everyone they are the
 // viewer and their staff. With a search they are those for every word of which one of their
 // words begins with it, in the order of Database.SearchPeople, and those who have something in
-// a system of the viewer's are among them; nobody with a protected identity is. next is the
+// a system of the viewer's are among them; no one with a protected identity is. next is the
 // key after which the next page begins; empty at the end. A page may have fewer than it could
 // and still not be the last.
 func (v *View) PeoplePage(state identity.State, search string, page Page) (people []PersonState, next string, err error) {

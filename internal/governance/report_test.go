@@ -241,7 +241,7 @@ func TestHRDeniesAReportedEnd(t *testing.T) {
 	}
 }
 
-// TestARehireAfterAReportedEnd: the same employment begins anew.
+// TestARehireAfterAReportedEnd: the same employment begins again.
 func TestARehireAfterAReportedEnd(t *testing.T) {
 	o := newReports(t)
 	o.end("2026-11-29")
@@ -392,7 +392,7 @@ func (o reports) spells(p identity.Person) (n int) {
 	return n
 }
 
-// TestWhoReports: HR and operators; nobody of themselves, by a number neither.
+// TestWhoReports: HR and operators; no one of themselves, not by a number either.
 func TestWhoReports(t *testing.T) {
 	o := newReports(t)
 	g, staff := o.Governance(), o.Person("staff")

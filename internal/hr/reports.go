@@ -20,7 +20,7 @@ import (
 //     employment as before does not undo it, and neither does one that lacks it and lists it
 //     again.
 //   - When the source states an end that it did not state at the time of the report, or
-//     begins the employment anew after it, the report is closed and the source's dates count.
+//     begins the employment again after it, the report is closed and the source's dates count.
 //     It is confirmed when the employment does not run any more by them, and overruled when
 //     it does. An end that the source takes away is no such statement.
 //   - A reported hire is a person and an employment of the source of reports. Another
@@ -28,7 +28,7 @@ import (
 //     employment appears there that was not known at the time of the report, overlaps the
 //     reported one and has its unit or its job, it takes the place of the reported one in the
 //     same transaction.
-//   - Until then a report is open, and whoever may report sees for how long.
+//   - Until then a report is open, and who may report sees for how long.
 
 // recordHires records the decision on each reported hire, and that it waits for another
 // source.
@@ -121,7 +121,7 @@ func settleEnd(e identity.Employment, today identity.Date) (settlement, bool) {
 	switch {
 	case e.Withdrawn != "": // it may be listed again: the report holds
 		return settlement{}, false
-	case e.Start != report.Start && e.Start > report.Last: // it begins anew
+	case e.Start != report.Start && e.Start > report.Last: // it begins again
 	case e.End != "" && e.End != report.Stated:
 	case e.End != "" && over: // it has run out as was stated before
 	default:

@@ -103,7 +103,7 @@ func (s *SignIn) backChannel(w http.ResponseWriter, r *http.Request) {
 
 // Link lets a person in from this machine alone, while there is no identity provider: at the
 // first start once, and in the demo, whose people are made up, as often as it is opened. What
-// the person decides is a claim of whoever reads the terminal.
+// the person decides is a claim of who reads the terminal.
 type Link struct {
 	person identity.PersonID
 	code   string
