@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// searched is how many people one page of a search looks at, whoever the viewer may see of
-	// them, and in whatever state they are. A person waits for it at each key they press.
+	// searched is how many people one page of a search looks at, those too that the viewer may
+	// not see, and in whatever state they are. A person waits for it at each key they press.
 	searched = 500
 	// wordsRead is how many words one page of a search reads at most.
 	wordsRead = 2000

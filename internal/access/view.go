@@ -18,7 +18,8 @@ type Ref struct {
 	// ID is the person's opaque ID. It never changes.
 	ID identity.PersonID `json:"id"`
 	// Keys are the records of HR sources. Keys with a national identity number are left
-	// out, and of a masked person those that may tell the name.
+	// out, and of a masked person those that may tell the name; all of them for a viewer who
+	// may not see everyone.
 	Keys        []Key  `json:"keys,omitempty"`
 	DisplayName string `json:"display_name,omitempty"` // "[protected identity]" when it is masked
 	Protected   bool   `json:"protected"`              // the identity is protected

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -47,7 +48,7 @@ func (a *api) plans() {
 				}
 				scope.Person = p.ID
 			}
-			t, err := a.Plans.Start(c, c.caller.Subject.ID(), scope, func(err error) string { return a.problem(c, err).Error() })
+			t, err := a.Plans.Start(c, c.caller.Subject.ID(), scope, func(err error) string { return a.problem(context.WithoutCancel(c.Context), err).Error() })
 			if errors.Is(err, preview.ErrBusy) {
 				return nil, newProblem(http.StatusTooManyRequests, "busy", err.Error())
 			}

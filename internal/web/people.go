@@ -252,13 +252,8 @@ func (v *visit) person(ref string) (any, error) {
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
-	byHand := slices.ContainsFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
-	for _, d := range slices.Backward(p.Decided) { // the newest is the last one looked at
-		if d.Kind == store.ProtectionDecision {
-			byHand = d.Verdict == store.Protect
-		}
-	}
-	p.May["unprotect"] = p.May["unprotect"] && byHand
+	newest := slices.IndexFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
+	p.May["unprotect"] = p.May["unprotect"] && newest >= 0 && p.Decided[newest].Verdict == store.Protect
 	if p.May["report"], _, err = v.MayDecide(rights.ImportFile, about); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (s *site) planned() {
 		if day != "" && (!isDate(day) || day <= v.Today()) {
 			return "/changes?day", nil
 		}
-		t, err := s.Plans.Start(v, string(v.caller.Subject.Person), reconcile.Scope{AsOf: day}, v.wordOf)
+		t, err := s.Plans.Start(v, string(v.caller.Subject.Person), reconcile.Scope{AsOf: day}, v.book.wordOf)
 		if errors.Is(err, preview.ErrBusy) {
 			return "/changes?busy", nil
 		}
@@ -82,13 +82,14 @@ func (s *site) planned() {
 	})
 }
 
-// wordOf says why a plan could not be made, as far as it is a reason.
-func (v *visit) wordOf(err error) string {
+// wordOf says why a plan could not be made, as far as it is a reason. It names no one: the
+// request is over by then, and the view of its reader with it.
+func (b *book) wordOf(err error) string {
 	var known interface{ Because() reason.Reason }
 	if errors.As(err, &known) {
-		return wording.Sentence(v.Text(known.Because()))
+		return wording.Sentence(b.words.Reason(known.Because()))
 	}
-	return v.T("error.internal-text")
+	return b.T("error.internal-text")
 }
 
 // group groups the steps by person, or by system.

@@ -15,7 +15,6 @@ type startPage struct {
 	Holds     []access.Hold
 	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
-	Silent    []access.TargetStatus
 	Reports   access.Reports
 	MayReport bool
 	Changes   []changed
