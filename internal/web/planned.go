@@ -51,7 +51,7 @@ func (s *site) planned() {
 		if day != "" && (!isDate(day) || day <= v.Today()) {
 			return "/changes?day", nil
 		}
-		t, err := s.Plans.Start(v, string(v.caller.Subject.Person), reconcile.Scope{AsOf: day}, v.book.wordOf)
+		t, err := s.Plans.Start(v, string(v.caller.Subject.Person), reconcile.Scope{AsOf: day}, v.wordOf)
 		if errors.Is(err, preview.ErrBusy) {
 			return "/changes?busy", nil
 		}

@@ -416,7 +416,7 @@ func TestTheSwitchOfLanguages(t *testing.T) {
 // TestAsking: questions in words, answers, and exports.
 func TestAsking(t *testing.T) {
 	h := newHouse(t, map[string]string{"catalogue.yaml": "systems:\n  base: {name: Kontor, target: one, entitlements: {staff: {name: Alla}}}\n  lib: {name: Bibliotek, owner: owner, deputies: [deputy], target: one, entitlements: {library: {name: Låntagarregistret, authoritative: true}}}\n"})
-	h.Import(office.Header + "staff,E1,=Anna,Staff,office,LIB,Librarian,manager,2020-01-01,,no\n")
+	h.Import(office.Header + "staff,E1,=Anna,Staff,office,LIB,Librarian,manager,2020-01-01,,no\n9003,E9003,Hemma,Hemligare,hideout,LIB,Librarian,manager,2020-01-01,,yes\n")
 	h.Apply()
 	v := h.as("auditor", "sv")
 	form := func(q string) url.Values { return url.Values{"q": {q}} }
@@ -432,10 +432,10 @@ func TestAsking(t *testing.T) {
 		t.Errorf("the name is in the address: %s", at)
 	}
 	csv := v.get("/ask/export?what=lib:library&format=csv", 200)
-	if !strings.HasPrefix(csv, "\ufeffPerson,Person-id,") || !strings.Contains(csv, "\n'=Anna Staff,") || strings.Contains(csv, "Hemligsson") || strings.Count(csv, "\n") != 3 {
+	if !strings.HasPrefix(csv, "\ufeffPerson,Person-id,") || !strings.Contains(csv, "\n'=Anna Staff,") || strings.Contains(csv, "Hemligsson") || strings.Count(csv, "\n") != 4 {
 		t.Errorf("the export: %s", csv)
 	}
-	if lines := v.get("/ask/export?what=lib:library&format=json", 200); strings.Count(lines, "\n") != 2 || !strings.Contains(lines, `"display_name":"=Anna Staff"`) {
+	if lines := v.get("/ask/export?what=lib:library&format=json", 200); strings.Count(lines, "\n") != 3 || !strings.Contains(lines, `"display_name":"=Anna Staff"`) {
 		t.Errorf("the export: %s", lines)
 	}
 	v.get("/ask/export", 404)
