@@ -39,6 +39,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	if a.json {
 		handler = slog.NewJSONHandler(a.stderr, nil)
 	}
+	server.ShareProcessors()
 	sent, err := traces(ctx)
 	if err != nil {
 		return err

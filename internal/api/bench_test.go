@@ -1,20 +1,14 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/behov/behov/internal/api"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
 )
@@ -48,105 +42,37 @@ func benchSizes(b *testing.B) {
 func benchAnswers(b *testing.B, h *house, people int, whileRunning bool) {
 	server := httptest.NewServer(h.handler)
 	defer server.Close()
-	tokens := map[string]string{"auditor": h.as("auditor"), "manager": h.as("0"), "owner": h.as("owner")}
-	ctx, stop := context.WithCancel(b.Context())
-	var running sync.WaitGroup
-	runs := 0
-	running.Go(func() {
-		for whileRunning && ctx.Err() == nil {
-			if _, err := h.Engine.Run(ctx, reconcile.Scope{}); err != nil && ctx.Err() == nil {
-				b.Error(err)
-			}
-			runs++
-		}
-	})
+	auditor, manager, owner := h.as("auditor"), h.as("0"), h.as("owner")
 	one := func() string { return fmt.Sprint(rand.IntN(people)) }
-	asked := map[string]func() string{
-		"people":       func() string { return "/people?limit=100" },
-		"people-later": func() string { return "/people?limit=100&state=active" },
-		"search":       func() string { return "/people?limit=20&q=" + url.QueryEscape("Given"+one()[:1]) },
-		"search-owner": func() string { return "/people?limit=20&q=" + url.QueryEscape("Given"+one()[:1]) },
-		"search-two":   func() string { return "/people?limit=20&q=" + url.QueryEscape("fam giv"+one()) },
-		"person":       func() string { return "/people/" + one() },
-		"grants":       func() string { return "/people/" + one() + "/grants" },
-		"explain":      func() string { return "/people/" + one() + "/grants/sys3:e" },
-		"access":       func() string { return "/people/" + one() + "/access" },
-		"who-had":      func() string { return "/entitlements/sys3:e/access?limit=100" },
-		"changes":      func() string { return "/access-changes?limit=100" },
-		"records":      func() string { return "/records?limit=100" },
-		"records-of":   func() string { return "/records?limit=100&person=" + one() },
-		"status":       func() string { return "/status" },
-		"holds":        func() string { return "/holds" },
-		"steps":        func() string { return "/steps" },
-		"review-items": func() string { return "/review-items" },
-		"staff":        func() string { return "/people?limit=100" },
+	questions := map[string]testenv.Question{}
+	ask := func(name, token string, path func() string) {
+		questions[name] = testenv.Question{Client: http.DefaultClient, Token: token, URL: func() string { return server.URL + api.Path + path() }}
 	}
-	names := make([]string, 0, len(asked))
-	for name := range asked {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var mu sync.Mutex
-	took := map[string][]time.Duration{}
-	var answers sync.WaitGroup
-	requests := 0
-	b.ResetTimer()
-	for n := 0; n < len(names)*rounds() || b.Loop(); n++ {
-		name := names[n%len(names)]
-		who := "auditor"
-		switch name {
-		case "staff":
-			who = "manager"
-		case "search-owner":
-			who = "owner"
-		}
-		requests++
-		answers.Go(func() {
-			began := time.Now()
-			r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, server.URL+api.Path+asked[name](), nil)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			r.Header.Set("Authorization", "Bearer "+tokens[who])
-			res, err := http.DefaultClient.Do(r)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer func() { _ = res.Body.Close() }()
-			if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
-				b.Errorf("%s: %s, %v", name, res.Status, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			took[name] = append(took[name], time.Since(began))
-		})
-		time.Sleep(20 * time.Millisecond)
-	}
-	answers.Wait()
-	b.StopTimer()
-	stop()
-	running.Wait()
-	for _, name := range names {
-		all := took[name]
-		slices.Sort(all)
-		b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, name+"-p99-ms")
-		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, name+"-p50-ms")
-	}
-	b.ReportMetric(float64(runs), "runs")
+	same := func(path string) func() string { return func() string { return path } }
+	prefix := func() string { return "/people?limit=20&q=" + url.QueryEscape("Given"+one()[:1]) }
+	ask("people", auditor, same("/people?limit=100"))
+	ask("people-later", auditor, same("/people?limit=100&state=active"))
+	ask("search", auditor, prefix)
+	ask("search-owner", owner, prefix)
+	ask("search-two", auditor, func() string { return "/people?limit=20&q=" + url.QueryEscape("fam giv"+one()) })
+	ask("person", auditor, func() string { return "/people/" + one() })
+	ask("grants", auditor, func() string { return "/people/" + one() + "/grants" })
+	ask("explain", auditor, func() string { return "/people/" + one() + "/grants/sys3:e" })
+	ask("access", auditor, func() string { return "/people/" + one() + "/access" })
+	ask("who-had", auditor, same("/entitlements/sys3:e/access?limit=100"))
+	ask("changes", auditor, same("/access-changes?limit=100"))
+	ask("records", auditor, same("/records?limit=100"))
+	ask("records-of", auditor, func() string { return "/records?limit=100&person=" + one() })
+	ask("status", auditor, same("/status"))
+	ask("holds", auditor, same("/holds"))
+	ask("steps", auditor, same("/steps"))
+	ask("review-items", auditor, same("/review-items"))
+	ask("staff", manager, same("/people?limit=100"))
+	testenv.AskAtRate(b, questions, h.Runs(whileRunning))
 }
 
 // benchHouse is the API of a large office.
 func benchHouse(b *testing.B, people int) *house {
 	b.Helper()
 	return houseOf(b, office.Large(b, people, benchEntitlements))
-}
-
-// rounds is how often each question is asked at least.
-func rounds() int {
-	if testing.Short() {
-		return 3
-	}
-	return 60
 }

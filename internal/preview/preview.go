@@ -173,7 +173,6 @@ func (p *Plans) Alive(t store.Task) store.Task {
 
 // make makes a plan and keeps it, and says on the way how far it is.
 func (p *Plans) make(ctx context.Context, t store.Task, s reconcile.Scope, word func(error) string) {
-	defer p.end()
 	put := func() {
 		t.SeenUS = store.Micros(p.Now().UnixMicro())
 		if err := p.DB.PutTask(ctx, t, p.Now().Add(-kept)); err != nil {
@@ -220,6 +219,7 @@ func (p *Plans) make(ctx context.Context, t store.Task, s reconcile.Scope, word 
 				p.Log.Warn("a plan could not be made", "task", t.ID, "error", err)
 				t.State, t.Fault, t.Result = store.TaskFailed, word(err), ""
 			}
+			p.end() // before it says that it is ready: the next may be asked for at once
 			put()
 			return
 		}

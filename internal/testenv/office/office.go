@@ -10,6 +10,7 @@
 package office
 
 import (
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -171,4 +172,15 @@ func (o *Office) Answers() *access.Answers {
 // Governance is the installation's.
 func (o *Office) Governance() *governance.Governance {
 	return &governance.Governance{DB: o.DB, Config: o.Config, Now: o.Clock}
+}
+
+// Runs returns what carries out one full run, or nil when no run is wanted.
+func (o *Office) Runs(wanted bool) func(context.Context) error {
+	if !wanted {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		_, err := o.Engine.Run(ctx, reconcile.Scope{})
+		return err
+	}
 }
