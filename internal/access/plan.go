@@ -168,11 +168,13 @@ func (v *View) Plan(p *plan.Plan) (Plan, error) {
 			who, _ := v.planned(d.Person, reason.Reason{})
 			return PlannedAccess{Target: d.Target, Person: who, Entitlement: d.Entitlement}
 		}),
-		Findings: each(p.Findings, func(f plan.Finding) Finding {
-			who, why := v.plannedOptional(f.Person, f.Reason)
-			return Finding{f.Kind, f.Target, who, f.AccountID, f.Entitlement, why}
-		}),
+		Findings: each(p.Findings, v.finding),
 	}, nil
+}
+
+func (v *View) finding(f plan.Finding) Finding {
+	who, why := v.plannedOptional(f.Person, f.Reason)
+	return Finding{f.Kind, f.Target, who, f.AccountID, f.Entitlement, why}
 }
 
 // PlanListed is Plan for a reader who is shown at most so many people of each list: of the

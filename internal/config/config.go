@@ -66,6 +66,7 @@ type Config struct {
 	// Attributes are the organisation's custom HR columns.
 	Attributes []string
 	Files      []Read // all files that were read
+	RuleFiles  RuleFiles
 }
 
 // Source is an HR source.

@@ -206,6 +206,8 @@ const (
 	defaultDatabase       = "sqlite:behov.db"
 	defaultKey            = "file:behov.key"
 	defaultSourceName     = "hr"
+	catalogueFile         = "catalogue.yaml"
+	policyFileName        = "policy.csv"
 	defaultHoldDays       = 7
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
@@ -226,28 +228,14 @@ type loader struct {
 	files       []Read
 	zone        *time.Location
 	permitted   map[string]bool // files and directories whose permissions were checked
+	instead     Instead
+	given       map[string][]byte // the contents of what is read instead, by file
 }
 
 // Load reads the configuration in a directory and every file that it names. It
 // returns all problems, not only the first; the configuration is nil when one of
 // them is more than a warning.
-func Load(dir string) (*Config, []diagnostic.Problem) {
-	l := &loader{dir: dir}
-	c := l.load()
-	if c != nil {
-		c.Files = l.files
-	}
-	slices.SortStableFunc(l.problems, func(a, b diagnostic.Problem) int {
-		if a.File != b.File {
-			return strings.Compare(a.File, b.File)
-		}
-		return a.Line - b.Line
-	})
-	if slices.ContainsFunc(l.problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
-		return nil, l.problems
-	}
-	return c, l.problems
-}
+func Load(dir string) (*Config, []diagnostic.Problem) { return LoadInstead(dir, Instead{}) }
 
 func (l *loader) load() *Config {
 	var f fileYAML
@@ -320,12 +308,16 @@ func (l *loader) load() *Config {
 	c.Operators = l.operators(doc, f.Operators, c)
 	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
+	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits)}
+	if f.HR.Units != nil {
+		c.RuleFiles.Units = f.HR.Units.File
+	}
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
 	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })
-	catalogue := l.catalogue(or(f.Files.Catalogue, "catalogue.yaml"), c)
+	catalogue := l.catalogue(l.or(l.instead.Catalogue, c.RuleFiles.Catalogue), c)
 	c.Rights = l.rights(f.Files.Rights, c, units)
-	policyFile := or(f.Files.Policy, "policy.csv")
+	policyFile := l.or(l.instead.Policy, c.RuleFiles.Policy)
 	text, ok := l.read(policyFile)
 	if !ok {
 		return c

@@ -79,7 +79,7 @@ const ownUnits = "units.csv"
 // units reads the organisation tree, from behov's own file or from HR's.
 func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units {
 	if y == nil {
-		file := or(own, ownUnits)
+		file := l.or(l.instead.Units, or(own, ownUnits))
 		l.checkPermissions(file)
 		return l.unitsFrom(file, sheet.Layout{Format: "csv", Encoding: "utf-8", Comment: '#', Columns: unitColumns}, nil, WrittenYAML{}, identity.DateReader{})
 	}
@@ -111,7 +111,7 @@ func (l *loader) units(doc *document, own string, y *unitsYAML) *identity.Units 
 	for _, skip := range y.Skip {
 		layout.Columns = append(layout.Columns, skip.Column)
 	}
-	return l.unitsFrom(y.File, layout, columns, y.WrittenYAML, l.dates(doc, at, y.DateFormat))
+	return l.unitsFrom(l.or(l.instead.Units, y.File), layout, columns, y.WrittenYAML, l.dates(doc, at, y.DateFormat))
 }
 
 // unitsFrom parses units. Without names for the columns the file is behov's own,
@@ -331,6 +331,12 @@ func readAtMost(name string, most int64) ([]byte, error) {
 }
 
 func (l *loader) content(file string) ([]byte, bool) {
+	if b, given := l.given[file]; given {
+		if len(b) > maxFile {
+			l.problems = append(l.problems, diagnostic.Problem{File: file, Text: "it is larger than any such file"})
+		}
+		return b, len(b) <= maxFile
+	}
 	b, err := readAtMost(l.file(file), maxFile)
 	if err != nil {
 		text := err.Error()
@@ -364,6 +370,9 @@ func (l *loader) read(file string) (string, bool) {
 // write, or replace by writing to a parent directory; each place once. It ignores
 // files that HR or another system writes.
 func (l *loader) checkPermissions(file string) {
+	if _, given := l.given[file]; given {
+		return
+	}
 	info, err := os.Stat(l.file(file))
 	if err != nil {
 		return // reported where it is read

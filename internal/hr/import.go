@@ -198,11 +198,27 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 		}
 		span.End()
 	}()
-	// A release covers this content from this source, and nothing else.
-	digest := holdDigest(d.Source.Name, d.Hash)
 	if err := im.DB.ExpireHolds(ctx, im.Now().Add(-im.Config.HoldsExpire), im.Actor, im.Now()); err != nil {
 		return nil, err
 	}
+	run, err := im.newRun(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.importRows(ctx, tx) }); err != nil {
+		var old *OutdatedExportError
+		if errors.As(err, &old) {
+			return nil, errors.Join(err, im.Refuse(ctx, d.Source, d.Name, d.Hash, err))
+		}
+		return nil, err
+	}
+	return run.report, nil
+}
+
+// newRun begins an import.
+func (im *Importer) newRun(ctx context.Context, d Delivery) (*run, error) {
+	// A release covers this content from this source, and nothing else.
+	digest := holdDigest(d.Source.Name, d.Hash)
 	released, err := im.released(ctx, digest)
 	if err != nil {
 		return nil, err
@@ -223,20 +239,13 @@ func (im *Importer) Deliver(ctx context.Context, d Delivery) (report *Report, er
 	if !d.ExportTimeWarning.IsZero() {
 		d.Export.Problems = append(d.Export.Problems, diagnostic.Problem{File: d.Name, Warning: true, Reason: d.ExportTimeWarning})
 	}
-	run := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
+	r := &run{Importer: im, holds: holds, starts: startHolds{known: startHoldsOf(all, d.Source.Name)}, reviewed: reviewed, Delivery: d, now: im.Now(), today: im.Today(), asked: map[string]bool{}, digest: digest, released: released, endings: endings, endingsReleased: endingsReleased,
 		report: &Report{Source: d.Source.Name, Name: d.Name, Rows: d.Export.Read, Counts: map[identity.Kind]int{}},
 		record: store.Import{ID: uuid.Must(uuid.NewV7()).String(), Source: d.Source.Name, FileHash: d.Hash, Rows: d.Export.Read, Status: store.ImportDone}}
 	if d.ByHand {
-		run.record.Actor = im.Actor
+		r.record.Actor = im.Actor
 	}
-	if err := im.DB.Write(ctx, func(tx *store.Tx) error { return run.importRows(ctx, tx) }); err != nil {
-		var old *OutdatedExportError
-		if errors.As(err, &old) {
-			return nil, errors.Join(err, im.Refuse(ctx, d.Source, d.Name, d.Hash, err))
-		}
-		return nil, err
-	}
-	return run.report, nil
+	return r, nil
 }
 
 var tracer = otel.Tracer("github.com/behov/behov/internal/hr")
@@ -291,6 +300,7 @@ type run struct {
 	endingsReleased bool
 	report          *Report
 	record          store.Import
+	changed         map[identity.PersonID]bool // whom the events are about
 
 	byEmployment, byPerson []int32 // indexes of the export's rows, sorted
 
@@ -358,8 +368,10 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 	if err := r.assignLogins(ctx, tx, events); err != nil {
 		return err
 	}
+	r.changed = map[identity.PersonID]bool{}
 	withdrawn := map[identity.EmploymentID]bool{} // withdrawing deletes the hash, so it is set afterwards
 	for _, e := range events {
+		r.changed[e.Person] = true
 		withdrawn[e.Employment] = withdrawn[e.Employment] || e.Kind == identity.EmploymentWithdrawn
 	}
 	for i, e := range events {

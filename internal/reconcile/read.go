@@ -163,7 +163,7 @@ func (e *Engine) readPeopleAndRecords(ctx context.Context, w *inputs, progress f
 	return records, nil
 }
 
-// readPeople reads all people, and which of them cannot be decided.
+// readPeople reads all people.
 func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage string, done, total int)) error {
 	n, err := e.DB.CountPeople(ctx)
 	if err != nil {
@@ -182,6 +182,12 @@ func (e *Engine) readPeople(ctx context.Context, w *inputs, progress func(stage 
 			progress("read people", len(w.people.All), 0)
 		}
 	}
+	return e.finishPeople(ctx, w)
+}
+
+// finishPeople reads the rest of what is known of people, and which of them cannot be
+// decided.
+func (e *Engine) finishPeople(ctx context.Context, w *inputs) error {
 	if err := e.readNumbers(ctx, w); err != nil {
 		return err
 	}
@@ -237,21 +243,7 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 	done := 0
 	g, gctx := errgroup.WithContext(ctx)
 	for i, c := range w.covers.targets {
-		t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, UnrepairedDrift: map[plan.Access]bool{}, Uncertain: map[plan.Access]bool{}, References: map[string]bool{}}
-		for _, name := range c.References() {
-			t.References[name] = true
-		}
-		for _, claim := range c.Adopt {
-			t.Claims = append(t.Claims, claim.Attribute)
-		}
-		connector := e.Targets[c.Name]
-		if n, ok := connector.(connectors.Namer); ok {
-			t.Naming = n.NamingAttributes()
-		}
-		can := connector.Capabilities()
-		t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can
-		t.Deletes = can[connectors.Delete].Can
-		_, t.Sessions = connector.(connectors.SessionRevoker)
+		t, connector := e.targetOf(c), e.Targets[c.Name]
 		g.Go(func() error {
 			observed := plan.NewObserved()
 			var completeness connectors.Completeness
@@ -278,6 +270,26 @@ func (e *Engine) observeTargets(ctx context.Context, w *inputs, progress func(st
 		})
 	}
 	return g.Wait()
+}
+
+// targetOf returns a target as it is configured and as its connector is, before it is read.
+func (e *Engine) targetOf(c config.Target) plan.Target {
+	t := plan.Target{Name: c.Name, Limits: c.Limits, Ignore: c.Ignore, MFA: c.MFA, Report: c.Report, UnrepairedDrift: map[plan.Access]bool{}, Uncertain: map[plan.Access]bool{}, References: map[string]bool{}}
+	for _, name := range c.References() {
+		t.References[name] = true
+	}
+	for _, claim := range c.Adopt {
+		t.Claims = append(t.Claims, claim.Attribute)
+	}
+	connector := e.Targets[c.Name]
+	if n, ok := connector.(connectors.Namer); ok {
+		t.Naming = n.NamingAttributes()
+	}
+	can := connector.Capabilities()
+	t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can
+	t.Deletes = can[connectors.Delete].Can
+	_, t.Sessions = connector.(connectors.SessionRevoker)
+	return t
 }
 
 // targetRecord is what is recorded of a target: the accounts that are known there, the

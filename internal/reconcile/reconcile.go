@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -277,6 +278,11 @@ func differences(saved, now *plan.Plan) []string {
 
 // plan decides what everyone needs and compares it with what is there.
 func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
+	return e.planOf(ctx, w, func(people iter.Seq[plan.Person]) iter.Seq[plan.Person] { return people })
+}
+
+// planOf is plan that shows on the way what each person needs.
+func (e *Engine) planOf(ctx context.Context, w *inputs, see func(iter.Seq[plan.Person]) iter.Seq[plan.Person]) (*plan.Plan, error) {
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}
@@ -288,7 +294,7 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 		Removed:        removed,
 		Basis:          plan.Basis{AsOf: w.people.Day, Rules: e.Config.Rules.Digest, Events: w.sequences.Events, Decisions: w.sequences.Decisions, Subset: !w.covers.readsEveryone()},
 		Catalogue:      &e.Config.Rules.Catalogue,
-		People:         e.desiredPeople(ctx, w),
+		People:         see(e.desiredPeople(ctx, w)),
 		Count:          len(w.people.All),
 		Targets:        w.targets,
 		FingerprintKey: w.fingerprintKey,

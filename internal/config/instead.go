@@ -1,0 +1,78 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/diagnostic"
+)
+
+// RuleFiles names the files that say who needs what, as the configuration does.
+type RuleFiles struct{ Policy, Catalogue, Units string }
+
+// NewFile is a file that is not in the configuration.
+type NewFile struct {
+	Name    string // as problems name it
+	Content []byte
+}
+
+// Instead are files that are tried in place of those that the configuration names; nil
+// leaves one as it is.
+type Instead struct{ Policy, Catalogue, Units *NewFile }
+
+// LoadInstead is Load with other rules, catalogue or organisation: what would hold if they
+// were put in place.
+func LoadInstead(dir string, instead Instead) (*Config, []diagnostic.Problem) {
+	l := &loader{dir: dir, instead: instead, given: map[string][]byte{}}
+	c := l.load()
+	if c != nil {
+		c.Files = l.files
+	}
+	slices.SortStableFunc(l.problems, func(a, b diagnostic.Problem) int {
+		if a.File != b.File {
+			return strings.Compare(a.File, b.File)
+		}
+		return a.Line - b.Line
+	})
+	if slices.ContainsFunc(l.problems, func(p diagnostic.Problem) bool { return !p.Warning }) {
+		return nil, l.problems
+	}
+	return c, l.problems
+}
+
+// InsteadFrom reads, from another directory, the files that say who needs what; those that
+// are not there stay as they are. The directory must have one of them.
+func (c *Config) InsteadFrom(dir string) (Instead, error) {
+	var in Instead
+	var names []string
+	for _, f := range []struct {
+		name string
+		to   **NewFile
+	}{{c.RuleFiles.Policy, &in.Policy}, {c.RuleFiles.Catalogue, &in.Catalogue}, {c.RuleFiles.Units, &in.Units}} {
+		name := filepath.Join(dir, filepath.Base(f.name))
+		b, err := readAtMost(name, maxFile)
+		if err == nil {
+			*f.to = &NewFile{name, b}
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return in, err
+		}
+		names = append(names, filepath.Base(f.name))
+	}
+	if in == (Instead{}) {
+		return in, fmt.Errorf("%s has none of %s", dir, strings.Join(names, ", "))
+	}
+	return in, nil
+}
+
+// or returns the name of the file that is read: another one, when it is given instead.
+func (l *loader) or(instead *NewFile, file string) string {
+	if instead == nil {
+		return file
+	}
+	l.given[instead.Name] = instead.Content
+	return instead.Name
+}
