@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +27,7 @@ func (a *app) askToImport(ctx context.Context, i *installation) error {
 }
 
 func pickSource(c *config.Config, name string) (config.Source, error) {
-	names := slices.DeleteFunc(sortedKeys(c.Sources), func(name string) bool { return c.Sources[name].Forms }) // which no file is from
+	names := c.FileSources()
 	if name == "" && len(names) == 1 {
 		name = names[0]
 	}

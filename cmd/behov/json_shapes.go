@@ -70,6 +70,7 @@ var shapes = []shape{
 	{"review start", reviewStartJSON{}},
 	{"rights", list[rights.Row]{}},
 	{"rights PERSON", access.Roles{}},
+	{"simulate", simulationJSON{}},
 	{"status", access.Status{}},
 	{"steps", list[access.FailingStep]{}},
 	{"steps give-up", list[access.FailingStep]{}},

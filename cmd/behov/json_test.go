@@ -171,6 +171,17 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "hr imports", "hr", "imports")
 	print(0, "check", "check")
 	print(exitChanges, "plan", "plan", "--values", "--person", "1004")
+	if err := os.Mkdir(h.file("rules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := os.ReadFile(h.file("policy.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.file("rules/policy.csv"), append(policy, "p, desk-for-all, true, library:desk, allow, all of us lend books\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	print(exitChanges, "simulate", "simulate", "--rules", h.file("rules"))
 	print(0, "people duplicates", "people", "duplicates")
 	print(0, "people apart", "people", "apart", "1009", "1012", "--reason", "r", "--by", "1001")
 	print(0, "apply", "apply", "--yes")

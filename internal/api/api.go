@@ -86,6 +86,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.steps()
 	a.reviews()
 	a.plans()
+	a.simulations()
 	a.imports()
 	a.reports()
 	a.administration()

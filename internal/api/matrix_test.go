@@ -27,7 +27,7 @@ func reads(h *house, about string) map[string]string {
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
 		"get-spells": "/people/" + id + "/spells", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
-		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
+		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
 }
 
@@ -104,6 +104,8 @@ func (h *house) writes(id, about string) write {
 		return write{"/hr/events", map[string]any{"events": []map[string]string{{"person_id": "new", "employment_id": "N1", "given_name": "Ny", "family_name": "Person", "unit": "office", "start_date": "2026-12-01"}}}}
 	case "make-plan":
 		return write{"/plans", map[string]any{}}
+	case "simulate":
+		return write{"/simulations", map[string]any{"policy": "p, everyone, true, base:staff, allow, everybody\n"}}
 	case "end-session-of":
 		return write{at + "/sessions/" + h.signedIn(person.ID) + "?reason=a+test", nil}
 	case "end-sessions-of":
@@ -247,7 +249,7 @@ func (h *house) matrixOfReading(id, rule string) {
 				want = http.StatusForbidden
 			case rule == "sees-everyone" && !slices.Contains(everyone, who):
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan":
+			case id == "get-hold" || id == "get-plan" || id == "get-simulation":
 				want = http.StatusNotFound
 			case strings.Contains(path, string(h.Person(about).ID)) && rule == "signed-in" && !sees:
 				want = http.StatusNotFound
@@ -279,7 +281,7 @@ func (h *house) readingByServices(id, rule string) {
 			switch {
 			case rule == "signed-in-person" || rule == "sees-everyone" && !sees:
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan" || strings.Contains(path, string(h.Person(about).ID)) && !sees:
+			case id == "get-hold" || id == "get-plan" || id == "get-simulation" || strings.Contains(path, string(h.Person(about).ID)) && !sees:
 				want = http.StatusNotFound
 			case strings.HasPrefix(rule, "decides:"):
 				want = http.StatusForbidden
@@ -337,7 +339,7 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 	}
 	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
 	aboutSystem := id == "start-review" || id == "keep-access" || id == "revoke-access"
-	aboutNobody := slices.Contains([]string{"readmit", "start-review", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "make-token"}, id)
+	aboutNobody := slices.Contains([]string{"readmit", "start-review", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
 	for _, who := range office.Roles {
 		role, other := roleOf[who]
 		if !other {

@@ -13,16 +13,30 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// Task is work that takes a while: how far it is.
+type Task struct {
+	ID    string          `json:"id"`
+	State store.TaskState `json:"state" enum:"running,done,failed"`
+	Stage string          `json:"stage,omitempty" doc:"What is done now."`
+	Done  int             `json:"done"`
+	Total int             `json:"total"`
+	Began time.Time       `json:"began"`
+	Ended *time.Time      `json:"ended,omitempty"`
+	Fault string          `json:"fault,omitempty" doc:"Why it could not be done."`
+}
+
+func doneOf(t store.Task) Task {
+	out := Task{ID: t.ID, State: t.State, Stage: t.Stage, Done: t.Done, Total: t.Total, Began: t.BeganUS.Time(), Fault: t.Fault}
+	if t.EndedUS != 0 {
+		ended := t.EndedUS.Time()
+		out.Ended = &ended
+	}
+	return out
+}
+
 // PlanTask is a plan that is being made, or was.
 type PlanTask struct {
-	ID    string             `json:"id"`
-	State store.TaskState    `json:"state" enum:"running,done,failed"`
-	Stage string             `json:"stage,omitempty" doc:"What is done now."`
-	Done  int                `json:"done"`
-	Total int                `json:"total"`
-	Began time.Time          `json:"began"`
-	Ended *time.Time         `json:"ended,omitempty"`
-	Fault string             `json:"fault,omitempty" doc:"Why it could not be made."`
+	Task
 	Plan  *access.Plan       `json:"plan,omitempty" doc:"The plan, once it is made."`
 	Names *preview.PlanNames `json:"names,omitempty" doc:"The login names of the accounts in it, as far as this process knows them."`
 }
@@ -80,11 +94,4 @@ func (a *api) plans() {
 		})
 }
 
-func taskOf(t store.Task) PlanTask {
-	out := PlanTask{ID: t.ID, State: t.State, Stage: t.Stage, Done: t.Done, Total: t.Total, Began: t.BeganUS.Time(), Fault: t.Fault}
-	if t.EndedUS != 0 {
-		ended := t.EndedUS.Time()
-		out.Ended = &ended
-	}
-	return out
-}
+func taskOf(t store.Task) PlanTask { return PlanTask{Task: doneOf(t)} }

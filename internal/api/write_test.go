@@ -11,6 +11,7 @@ import (
 
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/testenv/office"
 )
 
 func TestIdempotencyKeys(t *testing.T) {
@@ -199,6 +200,40 @@ func TestPlans(t *testing.T) {
 	}
 	if r := h.ask("auditor", http.MethodGet, where, nil); r.status != http.StatusNotFound {
 		t.Errorf("another's plan: %d", r.status)
+	}
+}
+
+// TestSimulations: a simulation is answered to who asked, with the people as they may see
+// them; a file that is wrong is answered with each place.
+func TestSimulations(t *testing.T) {
+	h := newHouse(t, nil)
+	h.Apply()
+	started := h.good(h.post("auditor", "/simulations", map[string]any{"policy": "p, everyone, true, base:staff, allow, everybody\n",
+		"hr": map[string]any{"name": "new.csv", "content": []byte(office.Header + "staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01,2026-11-29,no\nnew,E9,Ny,Person,office,LIB,,,2026-11-30,,no\n")}}))
+	var made api.SimulationTask
+	for deadline := time.Now().Add(20 * time.Second); made.State != store.TaskDone; time.Sleep(10 * time.Millisecond) {
+		h.good(h.ask("auditor", http.MethodGet, started.header.Get("Location"), nil)).into(t, &made)
+		if made.State == store.TaskFailed || time.Now().After(deadline) {
+			t.Fatalf("%+v", made)
+		}
+	}
+	if s := made.Simulation; len(s.Newcomers) != 1 || s.Newcomers[0].DisplayName != "Ny Person" || made.Import == nil || made.Import.Held == nil {
+		t.Errorf("%+v", made)
+	}
+	names := map[string]int{}
+	for _, g := range made.Simulation.Grants {
+		names[g.Person.DisplayName+" "+string(g.Entitlement)+" "+string(g.Before)+">"+string(g.After)]++
+	}
+	for _, want := range []string{"Anna Staff lib:library given>", "Ny Person base:staff >given"} {
+		if names[want] != 1 {
+			t.Errorf("no %s in %v", want, names)
+		}
+	}
+	if r := h.post("auditor", "/simulations", map[string]any{"policy": "p, x, r.sub.nothing == 'a', base:staff, allow, x\n"}); r.status != http.StatusBadRequest || !strings.Contains(r.body, "policy.csv:1") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := h.post("auditor", "/simulations", map[string]any{}); r.status != http.StatusBadRequest {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }
 

@@ -211,23 +211,36 @@ func (c *Client) Plan(ctx context.Context, ref, asOf string, progress func(stage
 	if err := c.post(ctx, "/plans", what, &t); err != nil {
 		return t, err
 	}
+	return t, c.wait(ctx, &t.Task, func() error { return c.get(ctx, at("/plans", t.ID), nil, &t) }, progress)
+}
+
+// Simulate tries files. progress is told how far it is.
+func (c *Client) Simulate(ctx context.Context, what api.Trial, progress func(stage string, done, total int)) (t api.SimulationTask, err error) {
+	if err := c.post(ctx, "/simulations", what, &t); err != nil {
+		return t, err
+	}
+	return t, c.wait(ctx, &t.Task, func() error { return c.get(ctx, at("/simulations", t.ID), nil, &t) }, progress)
+}
+
+// wait asks about a task until it has ended.
+func (c *Client) wait(ctx context.Context, t *api.Task, ask func() error, progress func(stage string, done, total int)) error {
 	for t.State == store.TaskRunning {
 		if t.Stage != "" { // it has begun
 			progress(t.Stage, t.Done, t.Total)
 		}
 		select {
 		case <-ctx.Done():
-			return t, ctx.Err()
+			return ctx.Err()
 		case <-time.After(askEvery):
 		}
-		if err := c.get(ctx, at("/plans", t.ID), nil, &t); err != nil {
-			return t, err
+		if err := ask(); err != nil {
+			return err
 		}
 	}
 	if t.State != store.TaskDone {
-		return t, errors.New(t.Fault)
+		return errors.New(t.Fault)
 	}
-	return t, nil
+	return nil
 }
 
 // Reports returns what was reported and the HR system has not said yet.

@@ -14,6 +14,9 @@ import (
 // RuleFiles names the files that say who needs what, as the configuration does.
 type RuleFiles struct{ Policy, Catalogue, Units string }
 
+// DefaultRuleFiles are the names of a configuration that has none of its own.
+var DefaultRuleFiles = RuleFiles{policyFileName, catalogueFile, ownUnits}
+
 // NewFile is a file that is not in the configuration.
 type NewFile struct {
 	Name    string // as problems name it
@@ -46,13 +49,13 @@ func LoadInstead(dir string, instead Instead) (*Config, []diagnostic.Problem) {
 
 // InsteadFrom reads, from another directory, the files that say who needs what; those that
 // are not there stay as they are. The directory must have one of them.
-func (c *Config) InsteadFrom(dir string) (Instead, error) {
+func (r RuleFiles) InsteadFrom(dir string) (Instead, error) {
 	var in Instead
 	var names []string
 	for _, f := range []struct {
 		name string
 		to   **NewFile
-	}{{c.RuleFiles.Policy, &in.Policy}, {c.RuleFiles.Catalogue, &in.Catalogue}, {c.RuleFiles.Units, &in.Units}} {
+	}{{r.Policy, &in.Policy}, {r.Catalogue, &in.Catalogue}, {r.Units, &in.Units}} {
 		name := filepath.Join(dir, filepath.Base(f.name))
 		b, err := readAtMost(name, maxFile)
 		if err == nil {
@@ -75,4 +78,9 @@ func (l *loader) or(instead *NewFile, file string) string {
 	}
 	l.given[instead.Name] = instead.Content
 	return instead.Name
+}
+
+// FileSources returns the names of the sources of which files are imported, sorted.
+func (c *Config) FileSources() []string {
+	return slices.DeleteFunc(sortedKeys(c.Sources), func(name string) bool { return c.Sources[name].Forms })
 }

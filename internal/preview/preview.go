@@ -1,5 +1,5 @@
-// Package preview makes plans that people look at, in the background, and says how far each
-// is: for the API and the pages, which show the same ones.
+// Package preview makes plans and simulations that people look at, in the background, and
+// says how far each is: for the API and the pages, which show the same ones.
 //
 // It must never carry a plan out.
 package preview
@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/hr"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
@@ -29,10 +31,17 @@ type Plans struct {
 
 	mu      sync.Mutex
 	working int
-	// names are those of accounts in the last plans, by task. They are personal, and so in
-	// no database: another replica answers with a plan without them.
-	names map[string]PlanNames
-	order []string
+	// private is what is known of the last tasks and is personal, by task, and so in no
+	// database: another replica answers without it.
+	private map[string]private
+	order   []string
+}
+
+// private is what of a task is personal: the names of a plan's accounts, and the people whom
+// a simulation makes known.
+type private struct {
+	names     PlanNames
+	newcomers []identity.Person
 }
 
 // PlanNames are the login names of the accounts in a plan, without those of people with
@@ -48,29 +57,27 @@ type StepAccount struct {
 	Account string       `json:"account"`
 }
 
-// mostNames is of how many plans a process remembers names.
-const mostNames = 4
+// mostPrivate is of how many tasks a process remembers what is personal.
+const mostPrivate = 4
 
-func (p *Plans) remember(id string, n PlanNames) {
+func (p *Plans) remember(id string, known private) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.order = append(p.order, id); len(p.order) > mostNames {
-		delete(p.names, p.order[0])
+	if p.order = append(p.order, id); len(p.order) > mostPrivate {
+		delete(p.private, p.order[0])
 		p.order = p.order[1:]
 	}
-	if p.names == nil {
-		p.names = map[string]PlanNames{}
+	if p.private == nil {
+		p.private = map[string]private{}
 	}
-	p.names[id] = n
+	p.private[id] = known
 }
 
-func (p *Plans) namesOf(id string) *PlanNames {
+func (p *Plans) rememberedOf(id string) (private, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n, known := p.names[id]; known {
-		return &n
-	}
-	return nil
+	known, remembered := p.private[id]
+	return known, remembered
 }
 
 // NamesOf returns the names of the accounts in a plan.
@@ -128,39 +135,93 @@ var (
 	ErrNone = errors.New("there is no such plan, or it is another's")
 )
 
+// The kinds of tasks.
+const (
+	planTask       = "plan"
+	simulationTask = "simulation"
+)
+
 // Start begins to make a plan for an owner, a person or a service account. word says why a
 // plan could not be made.
 func (p *Plans) Start(ctx context.Context, owner string, s reconcile.Scope, word func(error) string) (store.Task, error) {
+	return p.start(ctx, owner, planTask, word, func(ctx context.Context, e *reconcile.Engine, id string) (any, error) {
+		planned, values, err := e.Look(ctx, s)
+		if err == nil {
+			if err = e.RecordHolds(ctx, planned, values); err == nil {
+				p.remember(id, private{names: NamesOf(ctx, planned, values)})
+			}
+		}
+		return planned, err
+	})
+}
+
+// Try begins a simulation, as Start. Files that are wrong are a *TrialError.
+func (p *Plans) Try(ctx context.Context, owner string, t Trial, importer *hr.Importer, word func(error) string) (store.Task, error) {
+	c, err := t.config(p.Engine.Config)
+	if err != nil {
+		return store.Task{}, err
+	}
+	return p.start(ctx, owner, simulationTask, word, func(ctx context.Context, e *reconcile.Engine, id string) (any, error) {
+		out, err := t.simulate(ctx, e, importer, c)
+		if err == nil {
+			p.remember(id, private{newcomers: out.Newcomers})
+		}
+		return out, err
+	})
+}
+
+func (p *Plans) start(ctx context.Context, owner, kind string, word func(error) string, work func(context.Context, *reconcile.Engine, string) (any, error)) (store.Task, error) {
 	if !p.begin() {
 		return store.Task{}, ErrBusy
 	}
 	now := p.Now()
-	t := store.Task{ID: uuid.Must(uuid.NewV7()).String(), Owner: owner, Kind: "plan", State: store.TaskRunning, BeganUS: store.Micros(now.UnixMicro()), SeenUS: store.Micros(now.UnixMicro())}
+	t := store.Task{ID: uuid.Must(uuid.NewV7()).String(), Owner: owner, Kind: kind, State: store.TaskRunning, BeganUS: store.Micros(now.UnixMicro()), SeenUS: store.Micros(now.UnixMicro())}
 	if err := p.DB.PutTask(ctx, t, now.Add(-kept)); err != nil {
 		p.end()
 		return t, err
 	}
-	go p.make(context.WithoutCancel(ctx), t, s, word)
+	go p.carryOut(context.WithoutCancel(ctx), t, word, work)
 	return t, nil
 }
 
 // Find returns how far an owner's plan is, and the plan once it is made.
 func (p *Plans) Find(ctx context.Context, owner, id string) (store.Task, *plan.Plan, *PlanNames, error) {
+	var made plan.Plan
+	t, err := p.find(ctx, owner, planTask, id, &made)
+	if err != nil || t.State != store.TaskDone {
+		return t, nil, nil, err
+	}
+	known, remembered := p.rememberedOf(id)
+	if !remembered {
+		return t, &made, nil, nil
+	}
+	return t, &made, &known.names, nil
+}
+
+// FindTrial returns how far an owner's simulation is, and what it says once it is made.
+func (p *Plans) FindTrial(ctx context.Context, owner, id string) (store.Task, *Outcome, error) {
+	var made Outcome
+	t, err := p.find(ctx, owner, simulationTask, id, &made)
+	if err != nil || t.State != store.TaskDone {
+		return t, nil, err
+	}
+	known, _ := p.rememberedOf(id)
+	made.Newcomers = known.newcomers
+	return t, &made, nil
+}
+
+func (p *Plans) find(ctx context.Context, owner, kind, id string, made any) (store.Task, error) {
 	t, known, err := p.DB.Task(ctx, id)
 	if err != nil {
-		return t, nil, nil, err
+		return t, err
 	}
-	if !known || t.Owner != owner {
-		return t, nil, nil, ErrNone
+	if !known || t.Owner != owner || t.Kind != kind {
+		return t, ErrNone
 	}
-	if t = p.Alive(t); t.State != store.TaskDone {
-		return t, nil, nil, nil
+	if t = p.Alive(t); t.State == store.TaskDone {
+		err = json.Unmarshal([]byte(t.Result), made)
 	}
-	var made plan.Plan
-	if err := json.Unmarshal([]byte(t.Result), &made); err != nil {
-		return t, nil, nil, err
-	}
-	return t, &made, p.namesOf(id), nil
+	return t, err
 }
 
 // Alive returns a task as failed when its process was killed.
@@ -171,8 +232,8 @@ func (p *Plans) Alive(t store.Task) store.Task {
 	return t
 }
 
-// make makes a plan and keeps it, and says on the way how far it is.
-func (p *Plans) make(ctx context.Context, t store.Task, s reconcile.Scope, word func(error) string) {
+// carryOut does what a task is for and keeps the result, and says on the way how far it is.
+func (p *Plans) carryOut(ctx context.Context, t store.Task, word func(error) string, work func(context.Context, *reconcile.Engine, string) (any, error)) {
 	put := func() {
 		t.SeenUS = store.Micros(p.Now().UnixMicro())
 		if err := p.DB.PutTask(ctx, t, p.Now().Add(-kept)); err != nil {
@@ -187,17 +248,12 @@ func (p *Plans) make(ctx context.Context, t store.Task, s reconcile.Scope, word 
 		defer mu.Unlock()
 		stage, done, total = now, n, of
 	}
-	made := make(chan error, 1)
-	var planned *plan.Plan
+	ready := make(chan error, 1)
+	var made any
 	go func() {
-		var values *reconcile.Values
 		var err error
-		if planned, values, err = engine.Look(ctx, s); err == nil {
-			if err = engine.RecordHolds(ctx, planned, values); err == nil {
-				p.remember(t.ID, NamesOf(ctx, planned, values))
-			}
-		}
-		made <- err
+		made, err = work(ctx, &engine, t.ID)
+		ready <- err
 	}()
 	tick := time.NewTicker(says)
 	defer tick.Stop()
@@ -208,15 +264,15 @@ func (p *Plans) make(ctx context.Context, t store.Task, s reconcile.Scope, word 
 			t.Stage, t.Done, t.Total = stage, done, total
 			mu.Unlock()
 			put()
-		case err := <-made:
+		case err := <-ready:
 			t.State, t.EndedUS = store.TaskDone, store.Micros(p.Now().UnixMicro())
 			if err == nil {
 				var b []byte
-				b, err = json.Marshal(planned)
+				b, err = json.Marshal(made)
 				t.Result = string(b)
 			}
 			if err != nil {
-				p.Log.Warn("a plan could not be made", "task", t.ID, "error", err)
+				p.Log.Warn("a task was not done", "task", t.ID, "kind", t.Kind, "error", err)
 				t.State, t.Fault, t.Result = store.TaskFailed, word(err), ""
 			}
 			p.end() // before it says that it is ready: the next may be asked for at once

@@ -68,7 +68,7 @@ func TestSimulateRules(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			instead, err := o.Config.InsteadFrom(other)
+			instead, err := o.Config.RuleFiles.InsteadFrom(other)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -185,7 +185,7 @@ func TestSimulateErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := o.Config.InsteadFrom(t.TempDir()); err == nil || !strings.Contains(err.Error(), "policy.csv") {
+	if _, err := o.Config.RuleFiles.InsteadFrom(t.TempDir()); err == nil || !strings.Contains(err.Error(), "policy.csv") {
 		t.Error(err)
 	}
 }
