@@ -81,6 +81,7 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 		return err
 	}
 	root.Handle("/", pages)
+	mounts[web.UploadPath] = server.Mount{Handler: server.Routes(root), Body: web.MostUploaded}
 	mounts[api.Path] = server.Mount{Handler: answers, Body: -1}
 	mounts[api.AuthZENPath] = server.Mount{Handler: answers, Body: -1}
 	return nil

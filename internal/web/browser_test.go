@@ -3,6 +3,8 @@ package web_test
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +72,7 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend",
-		"systems": "/systems", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
+		"systems": "/systems", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
 		"end-sessions": staff + "/end-sessions", "take-back": staff + "/take-back?employment=x"}
@@ -81,6 +83,7 @@ func TestPagesInABrowser(t *testing.T) {
 	testenv.Do(b, "plan", chromedp.Click("form.pick button"))
 	b.Await(`document.querySelector("main").innerText.includes("Nina New")`) // the page looks again by itself
 	pages["plan"] = strings.TrimPrefix(testenv.Do(b, "address", chromedp.Location()), h.url)
+	pages["what-if-result"] = h.tries(b)
 	for _, screen := range []testenv.Screen{{Language: "sv", Width: 1200, Scripts: true}, {Language: "en", Dark: true, Width: 320, Scripts: true}, {Language: "en", Width: 390, Scripts: true}, {Language: "sv", Dark: true, Width: 1200, Scripts: true}} {
 		b.As(screen)
 		for name, path := range pages {
@@ -101,6 +104,26 @@ func TestPagesInABrowser(t *testing.T) {
 			b.Picture(strings.ReplaceAll(where, ":", "-"))
 		}
 	}
+}
+
+// tries tries other rules and an HR file in the browser, and returns the page that says what
+// they would do.
+func (h *house) tries(b *testenv.Browser) string {
+	h.t.Helper()
+	dir := h.t.TempDir()
+	file := func(name, text string) []string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+		return []string{path}
+	}
+	b.Go("/changes/what-if")
+	testenv.Do(b, "rules", chromedp.SetUploadFiles("#policy", file("policy.csv", "p, everyone, true, base:staff, allow, everybody\np, lib, r.sub.job_title == 'Librarian', lib:library, allow, lends books\n")))
+	testenv.Do(b, "HR file", chromedp.SetUploadFiles("#hr", file("hr.csv", office.Header+"next,E10,Nora,Next,office,LIB,Librarian,manager,2026-11-30,,no\n")))
+	testenv.Do(b, "try", chromedp.Click("form button.primary"))
+	b.Await(`document.querySelector("main").innerText.includes("Nora Next")`)
+	return strings.TrimPrefix(testenv.Do(b, "address", chromedp.Location()), h.url)
 }
 
 // TestAReviewByKeys: an owner answers forty questions with one key each. The time is told,

@@ -79,6 +79,7 @@ func New(d Deps) (http.Handler, error) {
 	s.reviews()
 	s.changes()
 	s.planned()
+	s.whatIf()
 	s.organisation()
 	s.ask()
 	s.administration()
@@ -129,8 +130,17 @@ func (s *site) page(pattern, name string, answer func(*visit) (any, error)) {
 
 // form adds what a form of a page does. It goes on at the address that act returns.
 func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
+	s.posted(pattern, (*http.Request).ParseForm, act)
+}
+
+// upload adds what a form with files does. They are kept in memory alone.
+func (s *site) upload(pattern string, act func(*visit) (to string, err error)) {
+	s.posted(pattern, func(r *http.Request) error { return r.ParseMultipartForm(2 * MostUploaded) }, act)
+}
+
+func (s *site) posted(pattern string, parse func(*http.Request) error, act func(*visit) (to string, err error)) {
 	s.handle("POST "+pattern, func(w http.ResponseWriter, v *visit) error {
-		if err := v.request.ParseForm(); err != nil {
+		if err := parse(v.request); err != nil {
 			return errBadForm
 		}
 		for _, values := range v.request.PostForm {
