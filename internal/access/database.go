@@ -79,6 +79,8 @@ type heldReader interface {
 
 // trailReader reads the audit trail.
 type trailReader interface {
+	RulesRecords(ctx context.Context, most int) ([]audit.Record, error)
+	VersionTexts(ctx context.Context, digests []string) (map[string]string, error)
 	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)
 	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)
 	Imports(ctx context.Context, source string, most int) ([]store.Import, error)

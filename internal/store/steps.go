@@ -304,6 +304,20 @@ func (tx *Tx) RecordVersionInUse(ctx context.Context, v Version, at time.Time) (
 	return true, nil
 }
 
+// VersionTexts returns the texts of versions by digest, of those that are kept.
+func (db *DB) VersionTexts(ctx context.Context, digests []string) (map[string]string, error) {
+	where, args := in(db.read, "digest", digests, nil)
+	var rows []struct{ Digest, Content string }
+	if err := db.read.SelectContext(ctx, &rows, `SELECT digest, content FROM rules_version WHERE `+where, args...); err != nil {
+		return nil, fmt.Errorf("read versions: %w", err)
+	}
+	texts := make(map[string]string, len(rows))
+	for _, r := range rows {
+		texts[r.Digest] = r.Content
+	}
+	return texts, nil
+}
+
 // GivenAccess is access that behov gave, and why.
 type GivenAccess struct {
 	Person      identity.PersonID

@@ -1,11 +1,12 @@
 package web
 
 import (
-	"time"
+	"slices"
+	"strings"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/policy"
-	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -25,13 +26,19 @@ type rightsPage struct {
 type rulesPage struct {
 	Digest   string
 	Rules    []policy.RuleEffect
-	Versions []rulesVersion
+	Versions []access.RulesVersion
 }
 
-// rulesVersion is a version of the rules, and when it came into use.
-type rulesVersion struct {
-	At     time.Time
-	Digest string
+// targetPage is what a target can do, and how it stands.
+type targetPage struct {
+	Target    access.TargetStatus
+	Abilities []abilityRow
+}
+
+// abilityRow is an ability, by the name of its words.
+type abilityRow struct {
+	Name string
+	connectors.Support
 }
 
 // rulesListed is how many versions of the rules the page lists.
@@ -57,16 +64,29 @@ func (s *site) administration() {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
-		records, err := s.DB.RulesRecords(v, rulesListed)
-		p := rulesPage{Digest: s.Config.Rules.Digest, Rules: s.Config.Rules.Effects()}
-		for _, r := range records {
-			if k, err := r.Reason.Kind(); err == nil {
-				if used, ok := k.(reason.RulesUsed); ok {
-					p.Versions = append(p.Versions, rulesVersion{r.At, used.Digest})
-				}
-			}
+		versions, err := v.RulesVersions(rulesListed)
+		return rulesPage{s.Config.Rules.Digest, s.Config.Rules.Effects(), versions}, err
+	})
+	s.page("/administration/targets/{target}", "target", func(v *visit) (any, error) {
+		if !v.SeesEveryone() {
+			return nil, errEveryone
 		}
-		return p, err
+		status, err := v.Status()
+		if err != nil {
+			return nil, err
+		}
+		name := v.request.PathValue("target")
+		i := slices.IndexFunc(status.Targets, func(t access.TargetStatus) bool { return t.Name == name })
+		connector := s.Engine.Targets[name]
+		if i < 0 || connector == nil {
+			return nil, &access.UnknownTargetError{Target: name}
+		}
+		p := targetPage{Target: status.Targets[i]}
+		can := connector.Capabilities()
+		for _, ability := range connectors.Abilities() {
+			p.Abilities = append(p.Abilities, abilityRow{strings.ReplaceAll(strings.ToLower(string(ability)), " ", "-"), can[ability]})
+		}
+		return p, nil
 	})
 	s.tokens()
 	s.sessions()

@@ -8,7 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/store"
 )
 
 // TestTokensOnPages: a person makes a token, sees it once, and revokes it; who sees everyone
@@ -101,4 +105,16 @@ func TestTheRulesPage(t *testing.T) {
 	h.Apply()
 	v.get("/administration/rules", 200, h.Config.Rules.Digest, "in use", "NOT No run has recorded")
 	h.as("stranger", "en").get("/administration/rules", http.StatusForbidden)
+	h.as("stranger", "en").get("/administration/targets/one", http.StatusForbidden)
+	v.get("/administration/targets/nothing", http.StatusNotFound)
+	v.get("/administration/targets/one", 200, "Take over accounts that are there", "yes")
+	changed := strings.ReplaceAll(h.Config.Rules.Text, "r.sub.job_code == 'LIB'", "r.sub.job_title == 'Librarian'")
+	if err := h.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.RecordVersionInUse(t.Context(), store.Version{Kind: store.RulesVersion, Digest: "d2", Content: changed}, h.Time)
+		tx.Audit(audit.Record{At: h.Time, Actor: identity.System, Action: audit.RulesInUse, Reason: reason.Of(reason.RulesUsed{Digest: "d2"})})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	v.get("/administration/rules", 200, "New lines: 1, gone: 1", "r.sub.job_title == 'Librarian'")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"golang.org/x/net/html"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/server"
@@ -591,6 +592,11 @@ func TestValuesHaveWords(t *testing.T) {
 			if all.Pages[group][v[1]] == nil {
 				t.Errorf("pages.%s has no %s", group, v[1])
 			}
+		}
+	}
+	for _, ability := range connectors.Abilities() {
+		if name := strings.ReplaceAll(strings.ToLower(string(ability)), " ", "-"); all.Pages["ability"][name] == nil {
+			t.Errorf("pages.ability has no %s", name)
 		}
 	}
 }

@@ -43,7 +43,7 @@ type trialResult struct {
 	Simulation *access.Simulation
 	Import     *importForeseen
 	Changed    []changedEntitlement
-	Same       int // entitlements that as many people have
+	Same       int             // entitlements that as many people have
 	Groups     []changedPeople // those of whom most people are first
 	Steps      []stepCount
 	Dropped    []stepCount
