@@ -2,23 +2,51 @@ package connectors
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // MFAReader is the optional ability to list the accounts that are enrolled for
 // multi-factor authentication.
 type MFAReader interface {
-	// MFAEnrolled calls emit with the native ID of every enrolled account. As
-	// with a snapshot, an interrupted read is not complete: behov then neither
-	// grants nor revokes access on the strength of it.
-	MFAEnrolled(ctx context.Context, emit func(accountID string) error) (Completeness, error)
+	// MFAEnrolled calls emit with the native ID of every enrolled account, and its
+	// strongest method. As with a snapshot, an interrupted read is not complete: behov
+	// then neither grants nor revokes access on the strength of it.
+	MFAEnrolled(ctx context.Context, emit func(accountID string, method MFAMethod) error) (Completeness, error)
+}
+
+// MFAMethod is a kind of method of multi-factor authentication.
+type MFAMethod string
+
+// The kinds of methods, the weakest first.
+const (
+	NoMethod MFAMethod = "" // not enrolled
+	// UnknownMethod: enrolled, and the target does not say how.
+	UnknownMethod MFAMethod = "unknown"
+	// PhoneMethod is a code by text message, call or mail, which can be taken over.
+	PhoneMethod MFAMethod = "phone"
+	// AppMethod is an authenticator program or a token, as TOTP or a push.
+	AppMethod MFAMethod = "app"
+	// PhishingResistantMethod is a passkey, a security key or a certificate.
+	PhishingResistantMethod MFAMethod = "phishing-resistant"
+)
+
+// Stronger returns the stronger of two methods. One that is known is stronger than one that
+// is not.
+func (m MFAMethod) Stronger(other MFAMethod) MFAMethod {
+	order := []MFAMethod{NoMethod, UnknownMethod, PhoneMethod, AppMethod, PhishingResistantMethod}
+	if slices.Index(order, other) > slices.Index(order, m) {
+		return other
+	}
+	return m
 }
 
 // SingleMFAReader is the optional ability to read the enrolment of one account
 // without reading all of them.
 type SingleMFAReader interface {
-	// MFAEnrolledFor reports whether the account is enrolled.
-	MFAEnrolledFor(ctx context.Context, account AccountRef) (bool, error)
+	// MFAEnrolledFor returns the account's strongest method; NoMethod when it is not
+	// enrolled.
+	MFAEnrolledFor(ctx context.Context, account AccountRef) (MFAMethod, error)
 }
 
 // PassIssuer is the optional ability to issue a time-limited passcode (Temporary

@@ -184,7 +184,10 @@ var snapshotTests = []test{
 		ids := r.create("anna", "berit", "cecilia")
 		enrolled := func() map[string]bool {
 			got := map[string]bool{}
-			c, err := reader.MFAEnrolled(r.ctx, func(id string) error { got[id] = true; return nil })
+			c, err := reader.MFAEnrolled(r.ctx, func(id string, method connectors.MFAMethod) error {
+				got[id] = method != connectors.NoMethod
+				return nil
+			})
 			if err != nil || !c.Complete {
 				r.Fatalf("MFAEnrolled: %v, complete %t %s", err, c.Complete, c.Why)
 			}
@@ -199,7 +202,7 @@ var snapshotTests = []test{
 			r.Errorf("enrolled (-want +got):\n%s", diff)
 		}
 		full := errors.New("full")
-		if c, err := reader.MFAEnrolled(r.ctx, func(string) error { return full }); !errors.Is(err, full) || c.Complete {
+		if c, err := reader.MFAEnrolled(r.ctx, func(string, connectors.MFAMethod) error { return full }); !errors.Is(err, full) || c.Complete {
 			r.Errorf("MFAEnrolled: %v, complete %t; want emit's error", err, c.Complete)
 		}
 		r.SetMFA(r.T, ids[0], false)

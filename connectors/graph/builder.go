@@ -252,7 +252,7 @@ func (b *builder) registrations(top int32) request {
 	info, err := reports.NewAuthenticationMethodsUserRegistrationDetailsRequestBuilderInternal(b.path(), b.adapter).ToGetRequestInformation(context.Background(),
 		&reports.AuthenticationMethodsUserRegistrationDetailsRequestBuilderGetRequestConfiguration{
 			QueryParameters: &reports.AuthenticationMethodsUserRegistrationDetailsRequestBuilderGetQueryParameters{
-				Select: []string{"id", "isMfaRegistered"}, Top: &top,
+				Select: []string{"id", "isMfaRegistered", "methodsRegistered"}, Top: &top,
 			},
 		})
 	return b.request("read who is enrolled for multi-factor authentication", info, err)

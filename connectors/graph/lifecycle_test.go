@@ -240,8 +240,8 @@ func TestSyncedUsersAreMasteredExternally(t *testing.T) {
 				t.Errorf("a pass: %v", err)
 			}
 			s.SetMFA(id, true)
-			if enrolled, err := c.(connectors.SingleMFAReader).MFAEnrolledFor(t.Context(), ref); err != nil || !enrolled {
-				t.Errorf("enrolled %t, %v", enrolled, err)
+			if enrolled, err := c.(connectors.SingleMFAReader).MFAEnrolledFor(t.Context(), ref); err != nil || enrolled != connectors.PhoneMethod {
+				t.Errorf("enrolled %q, %v", enrolled, err)
 			}
 			// Graph returns null for a user that is no longer synchronised.
 			s.SetUser(id, map[string]any{"onPremisesSyncEnabled": nil})
@@ -628,10 +628,26 @@ func TestPasses(t *testing.T) {
 	if _, err := issuer.IssuePass(t.Context(), ref, time.Hour); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []bool{false, true, false} {
-		s.SetMFA(id, want)
-		if got, err := single.MFAEnrolledFor(t.Context(), ref); err != nil || got != want {
-			t.Errorf("enrolled %t, %v; want %t", got, err, want)
+	for _, of := range []struct {
+		kind, reported string
+		want           connectors.MFAMethod
+	}{{"", "", connectors.NoMethod}, {"phone", "mobilePhone", connectors.PhoneMethod}, {"email", "email", connectors.NoMethod}, {"softwareOath", "softwareOneTimePasscode", connectors.AppMethod},
+		{"microsoftAuthenticator", "microsoftAuthenticatorPush", connectors.AppMethod}, {"fido2", "fido2SecurityKey", connectors.PhishingResistantMethod}, {"qrCodePin", "qrCode", connectors.UnknownMethod}, {"", "", connectors.NoMethod}} {
+		s.Register(id, of.kind, of.reported)
+		if got, err := single.MFAEnrolledFor(t.Context(), ref); err != nil || got != of.want {
+			t.Errorf("%s: %q, %v; want %q", of.kind, got, err, of.want)
+		}
+		if of.kind == "email" {
+			continue // the report says itself who is registered
+		}
+		listed := connectors.NoMethod
+		if _, err := c.(connectors.MFAReader).MFAEnrolled(t.Context(), func(account string, method connectors.MFAMethod) error {
+			if account == id {
+				listed = method
+			}
+			return nil
+		}); err != nil || listed != of.want {
+			t.Errorf("%s: listed as %q, %v; want %q", of.reported, listed, err, of.want)
 		}
 	}
 	if _, err := single.MFAEnrolledFor(t.Context(), connectors.AccountRef{ID: "anna"}); err == nil {

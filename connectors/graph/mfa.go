@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // MFAEnrolled implements connectors.MFAReader, from the report of registered
 // methods (https://learn.microsoft.com/graph/api/resources/userregistrationdetails).
-func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) error) (connectors.Completeness, error) {
+func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string, method connectors.MFAMethod) error) (connectors.Completeness, error) {
 	err := pages[models.UserRegistrationDetailsCollectionResponseable](ctx, c.Connector, c.build.registrations(pageSize),
 		models.CreateUserRegistrationDetailsCollectionResponseFromDiscriminatorValue, func(d models.UserRegistrationDetailsable) error {
 			if d.GetId() == nil || d.GetIsMfaRegistered() == nil {
@@ -21,9 +22,34 @@ func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) e
 			if !*d.GetIsMfaRegistered() {
 				return nil
 			}
-			return emit(*d.GetId())
+			method := connectors.UnknownMethod
+			for _, registered := range d.GetMethodsRegistered() {
+				method = method.Stronger(registeredMethods[registered])
+			}
+			return emit(*d.GetId(), method)
 		})
 	return connectors.Completeness{Complete: err == nil}, err
+}
+
+// registeredMethods are the methods of the report, by what they are called there
+// (https://learn.microsoft.com/graph/api/resources/userregistrationdetails). Those that are
+// no second factor are left out.
+var registeredMethods = map[string]connectors.MFAMethod{
+	"mobilePhone": connectors.PhoneMethod, "alternateMobilePhone": connectors.PhoneMethod, "officePhone": connectors.PhoneMethod,
+	"microsoftAuthenticatorPush": connectors.AppMethod, "softwareOneTimePasscode": connectors.AppMethod, "hardwareOneTimePasscode": connectors.AppMethod,
+	"microsoftAuthenticatorPasswordless": connectors.AppMethod,
+	"windowsHelloForBusiness":            connectors.PhishingResistantMethod, "fido2SecurityKey": connectors.PhishingResistantMethod,
+	"passKeyDeviceBound": connectors.PhishingResistantMethod, "passKeyDeviceBoundAuthenticator": connectors.PhishingResistantMethod,
+	"passKeyDeviceBoundWindowsHello": connectors.PhishingResistantMethod, "passKeySynced": connectors.PhishingResistantMethod, "macOsSecureEnclaveKey": connectors.PhishingResistantMethod,
+	"x509CertificateMultiFactor": connectors.PhishingResistantMethod,
+}
+
+// methodKinds are an account's methods, by the name of their type
+// (https://learn.microsoft.com/graph/api/resources/authenticationmethods-overview).
+var methodKinds = map[string]connectors.MFAMethod{
+	"phone": connectors.PhoneMethod, "microsoftAuthenticator": connectors.AppMethod, "softwareOath": connectors.AppMethod, "hardwareOath": connectors.AppMethod,
+	"passwordlessMicrosoftAuthenticator": connectors.AppMethod, "fido2": connectors.PhishingResistantMethod, "windowsHelloForBusiness": connectors.PhishingResistantMethod,
+	"platformCredential": connectors.PhishingResistantMethod, "x509Certificate": connectors.PhishingResistantMethod,
 }
 
 // weakMethods are the authentication methods that are no second factor: a
@@ -32,25 +58,28 @@ func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) e
 var weakMethods = []string{"password", "email", "temporaryAccessPass"}
 
 // MFAEnrolledFor implements connectors.SingleMFAReader.
-func (c *withMFA) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (bool, error) {
+func (c *withMFA) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (connectors.MFAMethod, error) {
 	if !isID(account.ID) {
-		return false, connectors.Errorf(connectors.Permanent, "graph: read authentication methods: %s", noAccount)
+		return connectors.NoMethod, connectors.Errorf(connectors.Permanent, "graph: read authentication methods: %s", noAccount)
 	}
-	enrolled := false
+	strongest := connectors.NoMethod
 	err := pages[models.AuthenticationMethodCollectionResponseable](ctx, c.Connector, c.build.listMethods(account.ID),
 		models.CreateAuthenticationMethodCollectionResponseFromDiscriminatorValue, func(m models.AuthenticationMethodable) error {
 			kind := ""
 			if t := m.GetOdataType(); t != nil {
 				kind = strings.TrimSuffix(strings.TrimPrefix(*t, "#microsoft.graph."), "AuthenticationMethod")
 			}
-			strong := kind != ""
-			for _, w := range weakMethods {
-				strong = strong && kind != w
+			if kind == "" || slices.Contains(weakMethods, kind) {
+				return nil
 			}
-			enrolled = enrolled || strong
+			method, known := methodKinds[kind]
+			if !known {
+				method = connectors.UnknownMethod
+			}
+			strongest = strongest.Stronger(method)
 			return nil
 		})
-	return enrolled, err
+	return strongest, err
 }
 
 // IssuePass implements connectors.PassIssuer. The pass is good for one sign-in

@@ -292,7 +292,7 @@ func everything(t *testing.T, s *standin.Server, c connectors.Connector) {
 	if _, err := c.(connectors.SingleMFAReader).MFAEnrolledFor(t.Context(), ref); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.(connectors.MFAReader).MFAEnrolled(t.Context(), func(string) error { return nil }); err != nil {
+	if _, err := c.(connectors.MFAReader).MFAEnrolled(t.Context(), func(string, connectors.MFAMethod) error { return nil }); err != nil {
 		t.Error(err)
 	}
 	apply(t, c, connectors.Applied, connectors.Change{Op: connectors.DeleteAccount, Account: connectors.AccountRef{ID: other}})

@@ -298,7 +298,7 @@ func TestCheckErrors(t *testing.T) {
 				t.Errorf("Snapshot: %v, %+v", err, done)
 			}
 			if tt.reads && name == "unknown MFA" {
-				if done, err := c.MFAEnrolled(t.Context(), func(string) error { return nil }); err == nil || done.Complete {
+				if done, err := c.MFAEnrolled(t.Context(), func(string, connectors.MFAMethod) error { return nil }); err == nil || done.Complete {
 					t.Errorf("MFAEnrolled: %v, %+v", err, done)
 				}
 			}

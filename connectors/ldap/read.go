@@ -259,7 +259,7 @@ func (v *server) account(e *ldap.Entry, names map[string]string, locksEnd bool) 
 }
 
 // MFAEnrolled implements connectors.MFAReader. It requires mfa_attribute.
-func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string, connectors.MFAMethod) error) (connectors.Completeness, error) {
 	if c.given.MFAAttribute == "" {
 		return connectors.Completeness{}, connectors.Errorf(connectors.Permanent, "ldap: mfa_attribute is not configured")
 	}
@@ -288,7 +288,7 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (c
 			if err != nil {
 				return err
 			}
-			return emit(id)
+			return emit(id, connectors.UnknownMethod)
 		})
 		if err != nil {
 			return connectors.Completeness{}, err

@@ -27,8 +27,32 @@ type fileAccount struct {
 	Anchor     string              `json:"anchor,omitempty"`
 	Name       string              `json:"name"`
 	Enabled    bool                `json:"enabled"`
-	MFA        bool                `json:"mfa,omitempty"`
+	MFA        mfaJSON             `json:"mfa,omitempty"`
 	Attributes map[string][]string `json:"attributes,omitempty"`
+}
+
+// mfaJSON is an account's strongest method: true when it is not known.
+type mfaJSON connectors.MFAMethod
+
+// MarshalJSON implements json.Marshaler.
+func (m mfaJSON) MarshalJSON() ([]byte, error) {
+	switch connectors.MFAMethod(m) {
+	case connectors.NoMethod, connectors.UnknownMethod:
+		return json.Marshal(m != "")
+	}
+	return json.Marshal(string(m))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *mfaJSON) UnmarshalJSON(b []byte) error {
+	var enrolled bool
+	if json.Unmarshal(b, &enrolled) == nil {
+		if *m = ""; enrolled {
+			*m = mfaJSON(connectors.UnknownMethod)
+		}
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(m))
 }
 
 // load reads the file. A missing file is an empty target; a file that cannot be
@@ -74,11 +98,11 @@ func load(name string, groups []string) (*state, os.FileInfo, error) {
 }
 
 func (a fileAccount) account() account {
-	return account{mfa: a.MFA, Account: connectors.Account{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, Attributes: a.Attributes}}
+	return account{mfa: connectors.MFAMethod(a.MFA), Account: connectors.Account{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, Attributes: a.Attributes}}
 }
 
 func (a account) file() fileAccount {
-	return fileAccount{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: a.mfa, Attributes: a.Attributes}
+	return fileAccount{ID: a.ID, Anchor: a.Anchor, Name: a.Name, Enabled: a.Enabled, MFA: mfaJSON(a.mfa), Attributes: a.Attributes}
 }
 
 // save replaces the file atomically, so that a reader, or a power failure, finds

@@ -212,22 +212,22 @@ func (c *Connector) LocateAccounts(ctx context.Context, accounts []connectors.Ac
 }
 
 // MFAEnrolledFor implements connectors.SingleMFAReader.
-func (c *Connector) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (enrolled bool, err error) {
-	err = c.look(ctx, func(s *state) { enrolled = s.accounts[account.ID].mfa })
-	return enrolled, err
+func (c *Connector) MFAEnrolledFor(ctx context.Context, account connectors.AccountRef) (method connectors.MFAMethod, err error) {
+	err = c.look(ctx, func(s *state) { method = s.accounts[account.ID].mfa })
+	return method, err
 }
 
 // MFAEnrolled implements connectors.MFAReader.
-func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string, connectors.MFAMethod) error) (connectors.Completeness, error) {
 	s, err := c.read(ctx)
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
-		if !s.accounts[id].mfa {
+		if s.accounts[id].mfa == connectors.NoMethod {
 			continue
 		}
-		if err := emit(id); err != nil {
+		if err := emit(id, s.accounts[id].mfa); err != nil {
 			return connectors.Completeness{}, err
 		}
 	}
@@ -267,11 +267,26 @@ func (c *Connector) Close() error {
 
 // Put writes an account without permission checks, as another tool would: tests
 // and demonstrations create foreign accounts, drift and MFA enrolments with it.
-// An empty ID gets a new one, which is returned.
+// An empty ID gets a new one, which is returned. By which method an account is enrolled it
+// does not say: Enrol does.
 func (c *Connector) Put(a connectors.Account, mfa bool) (string, error) {
 	a.ID = cmp.Or(a.ID, uuid.NewString())
-	err := c.write(context.Background(), func(s *state) { s.put(account{Account: a, mfa: mfa}) })
+	method := connectors.NoMethod
+	if mfa {
+		method = connectors.UnknownMethod
+	}
+	err := c.write(context.Background(), func(s *state) { s.put(account{Account: a, mfa: method}) })
 	return a.ID, err
+}
+
+// Enrol has an account be enrolled with a method, or with none.
+func (c *Connector) Enrol(id string, method connectors.MFAMethod) error {
+	return c.write(context.Background(), func(s *state) {
+		if a, known := s.accounts[id]; known {
+			a.mfa = method
+			s.put(a)
+		}
+	})
 }
 
 // look calls f with the state, under the lock.

@@ -12,7 +12,7 @@ import (
 
 type account struct {
 	connectors.Account
-	mfa bool
+	mfa connectors.MFAMethod
 }
 
 // state is a whole target. byName and byAnchor are indexes of accounts.

@@ -113,11 +113,11 @@ func (c *withMFA) Capabilities() connectors.Capabilities {
 }
 
 // MFAEnrolled implements connectors.MFAReader.
-func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string) error) (connectors.Completeness, error) {
+func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string, method connectors.MFAMethod) error) (connectors.Completeness, error) {
 	return c.list(ctx, users, nil, func(r resource) error {
 		for _, v := range c.attribute.get(r) {
 			if yes, known := asBool(v); yes || !known {
-				return emit(r.id())
+				return emit(r.id(), connectors.UnknownMethod)
 			}
 		}
 		return nil

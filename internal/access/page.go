@@ -171,9 +171,10 @@ func (v *View) Systems() []System {
 	all := []System{}
 	for _, s := range v.Config.Rules.Catalogue.Systems {
 		x := System{System: s.ID, Name: s.Name, Owner: s.Owner, Deputies: append([]string{}, s.Deputies...), Mine: isOwner(s, v.known.Member), Entitlements: []Entitlement{}}
-		for _, e := range v.Config.Rules.Catalogue.Entitlements {
+		for i := range v.Config.Rules.Catalogue.Entitlements {
+			e := &v.Config.Rules.Catalogue.Entitlements[i]
 			if e.System == s.ID {
-				x.Entitlements = append(x.Entitlements, Entitlement{Entitlement: e.ID, Name: e.Name, System: e.System, Target: e.Target, MFA: e.MFA})
+				x.Entitlements = append(x.Entitlements, Entitlement{Entitlement: e.ID, Name: e.Name, System: e.System, Target: e.Target, MFA: e.NeedsMFA() != ""})
 			}
 		}
 		all = append(all, x)

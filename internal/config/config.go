@@ -50,7 +50,10 @@ type Config struct {
 	Events  []EventStream
 	Sources map[string]Source
 	Targets []Target // sorted by name
-	Rules   *policy.Rules
+	// MFAMethod is how strong the method of an enrolment for MFA is where the target does
+	// not say.
+	MFAMethod policy.Strength
+	Rules     *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights
 	// Operators maps users of the operating system, by name or number, to

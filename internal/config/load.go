@@ -41,6 +41,9 @@ type fileYAML struct {
 		// Catalogue is the file with systems and their entitlements. Default:
 		// catalogue.yaml.
 		Catalogue string `yaml:"catalogue"`
+		// Controls is the file that says what classes of information demand. Default:
+		// controls.yaml, and without one behov's own controls.
+		Controls string `yaml:"controls"`
 		// Units is the file with the organisation: unit, parent, name, and where units
 		// change from, until and successor. Default: units.csv.
 		Units string `yaml:"units"`
@@ -77,8 +80,12 @@ type fileYAML struct {
 	// MFA is where MFA enrolment is read.
 	MFA struct {
 		// Target is the name of the target that says who is enrolled. Entitlements with
-		// mfa: true wait for it; without it no one gets them.
+		// mfa: true, and those of which a control demands MFA, wait for it; without it no
+		// one gets them.
 		Target string `yaml:"target"`
+		// Method is how strong the method of an enrolment is where the target does not say:
+		// any, strong or phishing-resistant. Default: any.
+		Method string `yaml:"method"`
 	} `yaml:"mfa"`
 	// Holds is what becomes of holds.
 	Holds struct {
@@ -173,8 +180,13 @@ type systemYAML struct {
 	// Deputies are people who may decide in the owner's place, written as the owner
 	// is.
 	Deputies []string `yaml:"deputies"`
-	// Classification is a note on how sensitive the system is, which reviews show.
-	Classification string `yaml:"classification"`
+	// Classification is the information class of the system, in the manner of KLASSA. What
+	// it demands is in the controls.
+	Classification classYAML `yaml:"classification"`
+	// Suppliers provide or run the system.
+	Suppliers []supplierYAML `yaml:"suppliers"`
+	// DataIn are the countries in which the data lies, by two letters, as [SE].
+	DataIn []string `yaml:"data_in"`
 	// Target is the target in which the entitlements are.
 	Target string `yaml:"target"`
 	// Entitlements are what people can have in the system; one is named SYSTEM:NAME in
@@ -208,6 +220,7 @@ const (
 	defaultSourceName     = "hr"
 	catalogueFile         = "catalogue.yaml"
 	policyFileName        = "policy.csv"
+	controlsFile          = "controls.yaml"
 	defaultHoldDays       = 7
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
@@ -304,18 +317,23 @@ func (l *loader) load() *Config {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
 	l.noMFATarget = f.MFA.Target == ""
+	c.MFAMethod = policy.Strength(or(f.MFA.Method, string(policy.AnyMethod)))
+	if !slices.Contains(policy.Strengths, c.MFAMethod) {
+		doc.report("$.mfa.method", "%q is none of %s", f.MFA.Method, strings.Join(texts(policy.Strengths), ", "))
+	}
 	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)
 	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
-	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits)}
+	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits), Controls: or(f.Files.Controls, controlsFile)}
 	if f.HR.Units != nil {
 		c.RuleFiles.Units = f.HR.Units.File
 	}
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
 	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })
-	catalogue := l.catalogue(l.or(l.instead.Catalogue, c.RuleFiles.Catalogue), c)
+	controls := l.controls(f.Files.Controls, c)
+	catalogue := l.catalogue(l.or(l.instead.Catalogue, c.RuleFiles.Catalogue), c, controls)
 	c.Rights = l.rights(f.Files.Rights, c, units)
 	policyFile := l.or(l.instead.Policy, c.RuleFiles.Policy)
 	text, ok := l.read(policyFile)

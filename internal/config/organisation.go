@@ -17,7 +17,7 @@ import (
 	"github.com/behov/behov/internal/sheet"
 )
 
-func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
+func (l *loader) catalogue(file string, c *Config, controls []control) policy.Catalogue {
 	var y catalogueYAML
 	doc := l.yaml(file, &y)
 	var out policy.Catalogue
@@ -28,20 +28,28 @@ func (l *loader) catalogue(file string, c *Config) policy.Catalogue {
 	for _, id := range sortedKeys(y.Systems) {
 		s := y.Systems[id]
 		checkName(doc, "$.systems."+quoteKey(id), "a system", id)
-		for _, text := range []*string{&s.Name, &s.Owner, &s.Classification, &s.Target} {
+		for _, text := range []*string{&s.Name, &s.Owner, &s.Classification.Note, &s.Target} {
 			*text = identity.CleanText(*text)
 		}
-		out.Systems = append(out.Systems, policy.System{ID: id, Name: or(s.Name, id), Owner: l.person(doc, "$.systems."+quoteKey(id)+".owner", s.Owner, c),
-			Deputies: l.people(doc, "$.systems."+quoteKey(id)+".deputies", s.Deputies, c), Classification: s.Classification})
+		system := policy.System{ID: id, Name: or(s.Name, id), Owner: l.person(doc, "$.systems."+quoteKey(id)+".owner", s.Owner, c),
+			Deputies: l.people(doc, "$.systems."+quoteKey(id)+".deputies", s.Deputies, c), Note: s.Classification.Note,
+			Class: class(doc, "$.systems."+quoteKey(id)+".classification", s.Classification), Suppliers: suppliers(doc, "$.systems."+quoteKey(id)+".suppliers", s.Suppliers), DataIn: s.DataIn}
+		for i, country := range s.DataIn {
+			if !countryCode.MatchString(country) {
+				doc.report(fmt.Sprintf("$.systems.%s.data_in[%d]", quoteKey(id), i), "a country is two capital letters, as SE")
+			}
+		}
+		system.Controls = controlsOf(controls, system)
+		out.Systems = append(out.Systems, system)
 		for _, name := range sortedKeys(s.Entitlements) {
 			at := "$.systems." + quoteKey(id) + ".entitlements." + quoteKey(name)
 			y := s.Entitlements[name]
 			checkName(doc, at, "an entitlement", name)
 			y.Name, y.Target = identity.CleanText(y.Name), identity.CleanText(y.Target)
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
-				Native: or(y.Native, name), MFA: y.MFA, Authoritative: y.Authoritative}
-			if e.MFA && l.noMFATarget {
-				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
+				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative}
+			if e.NeedsMFA() != "" && l.noMFATarget {
+				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true, or a control), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
 			}
 			if _, ok := c.Target(e.Target); !ok {
 				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)

@@ -22,8 +22,11 @@ type Entitlement struct {
 	Target string
 	// Native is the target's own name (a group's cn, a displayName).
 	Native string
-	// MFA requires MFA enrolment before the entitlement is granted.
+	// MFA requires MFA enrolment before the entitlement is granted, by whatever method.
 	MFA bool
+	// Controls are what the class of the system demands. One of them may demand MFA, too:
+	// NeedsMFA has both.
+	Controls Controls
 	// Authoritative reports whether behov revokes access in the target that has
 	// no reason. Otherwise it reports access that it did not grant, and leaves
 	// it.
@@ -32,11 +35,26 @@ type Entitlement struct {
 
 // System is an application that people have access to.
 type System struct {
-	ID             string
-	Name           string
-	Owner          string   // the owner's record, as SOURCE/KEY; empty for none
-	Deputies       []string // the people who decide in the owner's place, in the same form
-	Classification string
+	ID       string
+	Name     string
+	Owner    string   // the owner's record, as SOURCE/KEY; empty for none
+	Deputies []string // the people who decide in the owner's place, in the same form
+	// Class is the information class; nil when no one has classified the system.
+	Class *Class
+	// Note is what else reviewers should know about the information.
+	Note string
+	// Suppliers provide or run the system.
+	Suppliers []Supplier
+	// DataIn are the countries in which the data lies, by their two letters (ISO 3166-1).
+	DataIn   []string
+	Controls Controls
+}
+
+// Supplier is a company that provides or runs a system, and who works for it there.
+type Supplier struct {
+	Name         string     `json:"name"`
+	Country      string     `json:"country,omitempty"` // two letters (ISO 3166-1)
+	SubSuppliers []Supplier `json:"sub_suppliers,omitempty"`
 }
 
 // Catalogue is everything that behov may grant. behov never changes an

@@ -19,6 +19,8 @@ const (
 	MFAUnknown  Gate = "mfa-unknown" // the enrolment is unknown: existing access is kept, nothing is added
 	Revoked     Gate = "revoked"
 	Denied      Gate = "denied"
+	// Withheld: a control of the system's class does not let the person have it.
+	Withheld Gate = "withheld"
 	// Kept: no rule gives the entitlement, and the person may keep it where it
 	// exists: by a decision, or during a handover. It is not added where it is
 	// missing.
@@ -32,7 +34,7 @@ type Reason struct {
 }
 
 // Grant is an entitlement that the rules give a person, with its reasons and its
-// gate. A grant that is Denied or Revoked gives no access: it is listed so that
+// gate. A grant that is Denied, Revoked or Withheld gives no access: it is listed so that
 // the access is revoked and can be explained.
 type Grant struct {
 	Entitlement EntitlementID `json:"entitlement"`
@@ -74,8 +76,18 @@ const (
 
 // Facts is what is known about a person besides identity.
 type Facts struct {
-	MFA      MFA
-	Verdicts map[EntitlementID]Verdict
+	MFA MFA
+	// Method is the strength of the strongest method that the person is enrolled with; empty
+	// when the target does not say.
+	Method Strength
+	// MFAExemptUntil is the last day on which a decision lets the person have what needs MFA
+	// without it, and MFAExempt that decision.
+	MFAExemptUntil identity.Date
+	MFAExempt      reason.Reason
+	// ScreenedUntil is the last day of the person's screening (säkerhetsprövning); empty
+	// without one.
+	ScreenedUntil identity.Date
+	Verdicts      map[EntitlementID]Verdict
 	// Suspended is the decision that suspends all access of the person; none without one.
 	Suspended reason.Reason
 	// LegalHold is the decision that prevents deletion of the person's data and accounts;
@@ -87,7 +99,10 @@ type Facts struct {
 // day, sorted by entitlement. It fails when a condition cannot be evaluated on an
 // employment: the caller must then leave the person's access unchanged.
 func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Grant, error) {
-	type sums struct{ allow, deny []Reason }
+	type sums struct {
+		allow, deny, excluded []Reason
+		why                   reason.Reason // of the last of excluded
+	}
 	united := map[int]*sums{}
 	for _, e := range p.Employments {
 		if !e.ActiveOn(day) {
@@ -103,28 +118,42 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 				s = &sums{}
 				united[g.entitlement] = s
 			}
-			if len(g.deny) > 0 {
+			why := r.Catalogue.Entitlements[g.entitlement].Controls.excludes(e, day)
+			switch {
+			case len(g.deny) > 0:
 				s.deny = r.appendReasons(s.deny, g.deny, g.entitlement, e.ID)
-			} else {
+			case !why.IsZero():
+				s.excluded, s.why = r.appendReasons(s.excluded, g.allow, g.entitlement, e.ID), why
+			default:
 				s.allow = r.appendReasons(s.allow, g.allow, g.entitlement, e.ID)
 			}
 		}
 	}
 	grants := make([]Grant, 0, len(united))
 	for i, s := range united {
-		grants = append(grants, r.gate(r.Catalogue.Entitlements[i], s.allow, s.deny, facts))
+		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Reasons: s.allow, Gate: Open}
+		switch {
+		case len(s.allow) == 0 && len(s.excluded) > 0:
+			g.Reasons, g.Gate, g.GateReason = s.excluded, Withheld, s.why
+		case len(s.allow) == 0:
+			g.Gate, g.GateReason = Denied, reason.Of(reason.Denied{By: Reasons(s.deny)})
+		}
+		grants = append(grants, g)
 	}
 	if p.IsActive(day) {
 		given := map[int]bool{}
 		for i := range united {
 			given[i] = true
 		}
-		handed, err := r.handoverGrants(p, day, facts, given)
+		handed, err := r.handoverGrants(p, day, given)
 		if err != nil {
 			return nil, err
 		}
 		grants = append(grants, handed...)
 		grants = append(grants, decisionOnlyGrants(facts, grants)...)
+	}
+	for i := range grants {
+		r.gate(&grants[i], p, day, facts)
 	}
 	slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(string(a.Entitlement), string(b.Entitlement)) })
 	return grants, nil
@@ -135,7 +164,7 @@ func (r *Rules) HasHandovers() bool { return r.handover > 0 }
 
 // handoverGrants returns entitlements that rules no longer give a person who
 // still works here, and that the person may keep for a while.
-func (r *Rules) handoverGrants(p identity.Person, day identity.Date, facts Facts, given map[int]bool) ([]Grant, error) {
+func (r *Rules) handoverGrants(p identity.Person, day identity.Date, given map[int]bool) ([]Grant, error) {
 	if r.handover == 0 {
 		return nil, nil
 	}
@@ -169,11 +198,7 @@ func (r *Rules) handoverGrants(p identity.Person, day identity.Date, facts Facts
 	}
 	var grants []Grant
 	for i, k := range found {
-		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Gate: Kept, Until: k.until, GateReason: reason.Of(reason.HandedOver{Until: k.until, Given: k.reason.By})}
-		if v, decided := facts.Verdicts[g.Entitlement]; decided && v.Revoke {
-			g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
-		}
-		grants = append(grants, g)
+		grants = append(grants, Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Gate: Kept, Until: k.until, GateReason: reason.Of(reason.HandedOver{Until: k.until, Given: k.reason.By})})
 	}
 	return grants, nil
 }
@@ -210,20 +235,29 @@ func decisionOnlyGrants(facts Facts, grants []Grant) []Grant {
 	return more
 }
 
-func (r *Rules) gate(e Entitlement, allow, deny []Reason, facts Facts) Grant {
-	g := Grant{Entitlement: e.ID, Reasons: allow, Gate: Open}
-	verdict, decided := facts.Verdicts[e.ID]
-	switch {
-	case len(allow) == 0:
-		g.Gate, g.Reasons, g.GateReason = Denied, nil, reason.Of(reason.Denied{By: Reasons(deny)})
-	case decided && verdict.Revoke:
-		g.Gate, g.GateReason = Revoked, verdict.Reason
-	case e.MFA && facts.MFA == NotEnrolled:
-		g.Gate, g.GateReason = AwaitingMFA, reason.Of(reason.MFANotEnrolled{})
-	case e.MFA && facts.MFA != Enrolled:
-		g.Gate, g.GateReason = MFAUnknown, reason.Of(reason.MFAUnknown{})
+// gate closes the gate of a grant that is given or kept, when a decision, a control or
+// missing MFA does not let the person have it.
+func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts) {
+	if g.Gate != Open && g.Gate != Kept {
+		return
 	}
-	return g
+	if v, decided := facts.Verdicts[g.Entitlement]; decided && v.Revoke {
+		g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
+		return
+	}
+	n, known := r.Catalogue.index(g.Entitlement)
+	if !known {
+		return
+	}
+	e := &r.Catalogue.Entitlements[n]
+	if why := e.Controls.withholds(p, day, facts); !why.IsZero() {
+		g.Gate, g.Until, g.GateReason = Withheld, "", why
+		return
+	}
+	// Who has it already keeps it while the enrolment is unknown.
+	if gate, why := e.awaitsMFA(day, facts); gate == AwaitingMFA || gate == MFAUnknown && g.Gate == Open {
+		g.Gate, g.Until, g.GateReason = gate, "", why
+	}
 }
 
 // appendReasons appends the reasons by which rules grant or deny an entitlement.

@@ -49,6 +49,56 @@ type MFANotEnrolled struct{ kind }
 // enrolled.
 type MFAUnknown struct{ kind }
 
+// MFATooWeak says that the person's method of MFA is weaker than a control demands.
+type MFATooWeak struct {
+	kind
+	Has     string `json:"has"` // a policy.Strength
+	Needs   string `json:"needs"`
+	Control string `json:"control,omitempty"`
+}
+
+// TypeExcluded says that a control does not let people have access by employments of a type.
+type TypeExcluded struct {
+	kind
+	Type    string `json:"type"`
+	Control string `json:"control"`
+}
+
+// SourceExcluded says that a control does not let people have access by employments of an HR
+// source.
+type SourceExcluded struct {
+	kind
+	Source  string `json:"source"`
+	Control string `json:"control"`
+}
+
+// WithheldFromProtected says that a control withholds access from people with protected
+// identity.
+type WithheldFromProtected struct {
+	kind
+	Control string `json:"control"`
+}
+
+// NotScreened says that a control demands a screening, and the person has none.
+type NotScreened struct {
+	kind
+	Control string `json:"control"`
+}
+
+// ScreeningEnded says that a control demands a screening, and the person's has ended.
+type ScreeningEnded struct {
+	kind
+	Until   identity.Date `json:"until"` // the last day
+	Control string        `json:"control"`
+}
+
+// DataOutsideEU says that a control refuses data, or a supplier, outside the EU.
+type DataOutsideEU struct {
+	kind
+	Country string `json:"country"` // two letters
+	Control string `json:"control"`
+}
+
 // Ready says that a grant does not wait any more.
 type Ready struct{ kind }
 

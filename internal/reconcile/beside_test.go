@@ -189,7 +189,7 @@ func TestErasureSeesWhatIsNew(t *testing.T) {
 // wholeOnly is a target that cannot read single accounts.
 type wholeOnly struct{ connectors.Connector }
 
-func (w wholeOnly) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+func (w wholeOnly) MFAEnrolled(ctx context.Context, emit func(string, connectors.MFAMethod) error) (connectors.Completeness, error) {
 	return w.Connector.(connectors.MFAReader).MFAEnrolled(ctx, emit)
 }
 

@@ -163,7 +163,7 @@ func (s *scripted) Apply(ctx context.Context, changes []connectors.Change) []con
 	return results
 }
 
-func (s *scripted) MFAEnrolled(ctx context.Context, emit func(string) error) (connectors.Completeness, error) {
+func (s *scripted) MFAEnrolled(ctx context.Context, emit func(string, connectors.MFAMethod) error) (connectors.Completeness, error) {
 	if s.mfaBroken {
 		return connectors.Completeness{Why: "it broke off"}, nil
 	}

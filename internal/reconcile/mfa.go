@@ -35,9 +35,9 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 		if !ok {
 			return fmt.Errorf("target %s is to say who is enrolled for MFA, and its kind cannot: choose another under mfa.target", t.Name)
 		}
-		enrolled := map[string]bool{}
-		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
-			enrolled[accountID] = true
+		enrolled := map[string]policy.Strength{}
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string, method connectors.MFAMethod) error {
+			enrolled[accountID] = e.strengthOf(method)
 			return nil
 		})
 		if err != nil && ctx.Err() != nil {
@@ -45,19 +45,37 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 		}
 		whole := err == nil && completeness.Complete && t.Observed.Completeness.Complete
 		for _, p := range w.people.All {
-			state := policy.MFA("")
+			state, method := policy.MFA(""), enrolled[t.Bound.AccountOf(p.ID)]
 			if whole {
 				state = policy.NotEnrolled
 			}
-			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] || enrolled[t.Bound.AccountOf(p.ID)] {
+			if own, _ := t.Owned(p.ID); own != nil && enrolled[own.ID] != "" {
+				method = enrolled[own.ID]
+			}
+			if method != "" {
 				state = policy.Enrolled
 			}
 			f := w.people.Facts[p.ID]
-			f.MFA = state
+			f.MFA, f.Method = state, method
 			w.people.Facts[p.ID] = f
 		}
 	}
 	return nil
+}
+
+// strengthOf returns how strong a method is; empty for none.
+func (e *Engine) strengthOf(m connectors.MFAMethod) policy.Strength {
+	switch m {
+	case connectors.NoMethod:
+		return ""
+	case connectors.PhoneMethod:
+		return policy.AnyMethod
+	case connectors.AppMethod:
+		return policy.StrongMethod
+	case connectors.PhishingResistantMethod:
+		return policy.PhishingResistant
+	}
+	return e.Config.MFAMethod
 }
 
 // PersonStatus is PersonStatusOf for today, with what the target says about the
@@ -67,13 +85,13 @@ func (e *Engine) PersonStatus(ctx context.Context, p identity.Person) (PersonSta
 	if err != nil {
 		return s, err
 	}
-	s.Facts.MFA, err = e.mfaState(ctx, p)
+	s.Facts.MFA, s.Facts.Method, err = e.mfaState(ctx, p)
 	return s, err
 }
 
-// mfaState returns whether one person is enrolled for MFA.
-func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, error) {
-	state := policy.MFA("")
+// mfaState returns whether one person is enrolled for MFA, and how strong their method is.
+func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, policy.Strength, error) {
+	state, method := policy.MFA(""), policy.Strength("")
 	for _, t := range e.Config.Targets {
 		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
 		if !t.MFA || !ok {
@@ -81,32 +99,33 @@ func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, e
 		}
 		account, err := e.DB.AccountOf(ctx, t.Name, p.ID)
 		if err != nil {
-			return state, err
+			return state, method, err
 		}
 		if account == "" { // without an account no one can be enrolled
 			state = policy.NotEnrolled
 			continue
 		}
 		if single, ok := e.Targets[t.Name].(connectors.SingleMFAReader); ok && account != "" {
-			if yes, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: account, Anchor: string(p.ID)}); err == nil {
+			if found, err := single.MFAEnrolledFor(ctx, connectors.AccountRef{ID: account, Anchor: string(p.ID)}); err == nil {
 				state = policy.NotEnrolled
-				if yes {
+				if method = e.strengthOf(found); method != "" {
 					state = policy.Enrolled
 				}
 			}
 			continue
 		}
-		found := false
-		completeness, err := reader.MFAEnrolled(ctx, func(accountID string) error {
-			found = found || accountID == account
+		completeness, err := reader.MFAEnrolled(ctx, func(accountID string, of connectors.MFAMethod) error {
+			if accountID == account {
+				method = e.strengthOf(of)
+			}
 			return nil
 		})
 		switch {
-		case found:
+		case method != "":
 			state = policy.Enrolled
 		case err == nil && completeness.Complete:
 			state = policy.NotEnrolled
 		}
 	}
-	return state, nil
+	return state, method, nil
 }

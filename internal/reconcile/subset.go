@@ -81,8 +81,8 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 		if !standing.Undecided.IsZero() {
 			w.people.Undecided[p.ID] = standing.Undecided
 		}
-		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.MFA }) {
-			if standing.Facts.MFA, err = e.mfaState(ctx, p); err != nil {
+		if slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.NeedsMFA() != "" }) {
+			if standing.Facts.MFA, standing.Facts.Method, err = e.mfaState(ctx, p); err != nil {
 				return err
 			}
 		}

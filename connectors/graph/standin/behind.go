@@ -182,15 +182,25 @@ func (s *Server) liveMembers(g *group) []string {
 	return ids
 }
 
-// SetMFA registers a strong authentication method for a user, or removes it.
+// SetMFA registers a phone as authentication method for a user, or removes all methods.
 func (s *Server) SetMFA(id string, registered bool) {
+	if registered {
+		s.Register(id, "phone", "mobilePhone")
+	} else {
+		s.Register(id, "", "")
+	}
+}
+
+// Register has a user have one authentication method beside the password, by the name of
+// its type and by that in the report of registered methods; none when they are empty.
+func (s *Server) Register(id, kind, reported string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.users[id]
-	u.mfa = registered
-	u.methods = slices.DeleteFunc(u.methods, func(m method) bool { return m.kind == "phone" })
-	if registered {
-		u.methods = append(u.methods, method{id: "3179e48a-750b-4051-897c-87b9720928f7", kind: "phone"})
+	u.mfa, u.reported = kind != "", reported
+	u.methods = slices.DeleteFunc(u.methods, func(m method) bool { return m.kind != "temporaryAccessPass" })
+	if kind != "" {
+		u.methods = append(u.methods, method{id: "3179e48a-750b-4051-897c-87b9720928f7", kind: kind})
 	}
 }
 

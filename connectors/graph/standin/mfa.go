@@ -15,7 +15,7 @@ func (s *Server) registrations(q call, _ []string) answer {
 	row := func(u *user) object {
 		registered := []any{}
 		if u.mfa {
-			registered = append(registered, "mobilePhone")
+			registered = append(registered, u.reported)
 		}
 		return object{"id": u.id, "userPrincipalName": u.upnNow(), "isMfaRegistered": u.mfa, "isMfaCapable": u.mfa, "methodsRegistered": registered}
 	}

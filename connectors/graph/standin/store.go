@@ -21,6 +21,7 @@ type user struct {
 	upn       string    // when deleted: the earlier one
 	manager   string
 	mfa       bool
+	reported  string // the method in the report of registered methods
 	methods   []method
 	revoked   int      // how often sessions were revoked
 	units     []string // the user's administrative units

@@ -1,0 +1,288 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/rules"
+)
+
+// controlsYAML is the structure of controls.yaml.
+type controlsYAML struct {
+	// Controls are what classes of information demand, each with a name of its own.
+	Controls map[string]controlYAML `yaml:"controls"`
+}
+
+type controlYAML struct {
+	// Purpose is why it is demanded.
+	Purpose string `yaml:"purpose"`
+	// From are the levels from which it holds: for a system with any of them.
+	From struct {
+		Confidentiality   *int `yaml:"confidentiality"`
+		Integrity         *int `yaml:"integrity"`
+		Availability      *int `yaml:"availability"`
+		SecurityProtected bool `yaml:"security_protected"`
+	} `yaml:"from"`
+	// MFA is the method of multi-factor authentication that is needed at least: any,
+	// strong or phishing-resistant.
+	MFA string `yaml:"mfa"`
+	// NotFor are types of employment and HR sources whose people get no access by them.
+	NotFor struct {
+		Types   []string `yaml:"types"`
+		Sources []string `yaml:"sources"`
+	} `yaml:"not_for"`
+	// WithholdFromProtected: people with protected identity get no access.
+	WithholdFromProtected bool `yaml:"withhold_from_protected"`
+	// Screening: people get access while a screening of theirs is valid.
+	Screening bool `yaml:"screening"`
+	// OutsideEU says what becomes of a system whose data or supplier is outside the EU and
+	// the EEA: refuse (nobody has access) or flag.
+	OutsideEU string `yaml:"outside_eu"`
+	// ReviewDays is how often access is reviewed, in days; Reviewers by how many people.
+	ReviewDays int `yaml:"review_days"`
+	Reviewers  int `yaml:"reviewers"`
+	// RequestDays is for how many days a request gives access at most.
+	RequestDays int `yaml:"request_days"`
+	// Approvers are who approve a request: manager, owner, second-owner.
+	Approvers []string `yaml:"approvers"`
+}
+
+// classYAML is a system's information class.
+type classYAML struct {
+	// Confidentiality, Integrity and Availability are levels from 0, no harm, to 4, very
+	// serious harm, as in KLASSA: all three or none.
+	Confidentiality *int `yaml:"confidentiality"`
+	Integrity       *int `yaml:"integrity"`
+	Availability    *int `yaml:"availability"`
+	// SecurityProtected: it holds information that the Protective Security Act protects.
+	SecurityProtected bool `yaml:"security_protected"`
+	// Note is what else reviewers should know about the information.
+	Note string `yaml:"note"`
+}
+
+type supplierYAML struct {
+	// Name is the company's.
+	Name string `yaml:"name"`
+	// Country is where it is, by two letters, as SE.
+	Country string `yaml:"country"`
+	// SubSuppliers are those who work for it with the system.
+	SubSuppliers []supplierYAML `yaml:"sub_suppliers"`
+}
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler: a text is a note.
+func (c *classYAML) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&c.Note) == nil {
+		return nil
+	}
+	type plain classYAML
+	return unmarshal((*plain)(c))
+}
+
+// eu are the countries of the EU and the EEA, in which the GDPR holds.
+var eu = strings.Fields("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK IS LI NO")
+
+var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
+
+// class returns a system's class, nil when it has none.
+func class(doc *document, at string, y classYAML) *policy.Class {
+	given := 0
+	level := func(name string, of *int) int {
+		if of == nil {
+			return 0
+		}
+		given++
+		if *of < 0 || *of > policy.Highest {
+			doc.report(at+"."+name, "there is no level %d: levels are from 0 to %d", *of, policy.Highest)
+		}
+		return *of
+	}
+	c := &policy.Class{Confidentiality: level("confidentiality", y.Confidentiality), Integrity: level("integrity", y.Integrity), Availability: level("availability", y.Availability), SecurityProtected: y.SecurityProtected}
+	switch {
+	case given == 0 && !y.SecurityProtected:
+		return nil
+	case given < 3:
+		doc.report(at, "a class has confidentiality, integrity and availability, each from 0 to %d: write all three", policy.Highest)
+	}
+	return c
+}
+
+// suppliers returns a system's suppliers.
+func suppliers(doc *document, at string, all []supplierYAML) []policy.Supplier {
+	var out []policy.Supplier
+	for i, y := range all {
+		place := fmt.Sprintf("%s[%d]", at, i)
+		s := policy.Supplier{Name: identity.CleanText(y.Name), Country: y.Country, SubSuppliers: suppliers(doc, place+".sub_suppliers", y.SubSuppliers)}
+		if s.Name == "" {
+			doc.report(place, "the supplier has no name")
+		}
+		if s.Country != "" && !countryCode.MatchString(s.Country) {
+			doc.report(place+".country", "a country is two capital letters, as SE")
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// control is a control with its name and its limits.
+type control struct {
+	name string
+	controlYAML
+}
+
+// holds reports whether the control holds for a class.
+func (c control) holds(class *policy.Class) bool {
+	reached := func(from *int, level int) bool { return from != nil && level >= *from }
+	return reached(c.From.Confidentiality, class.Confidentiality) || reached(c.From.Integrity, class.Integrity) || reached(c.From.Availability, class.Availability) ||
+		c.From.SecurityProtected && class.SecurityProtected
+}
+
+// controls reads what classes demand: the file, or the defaults when there is none and none
+// is named.
+func (l *loader) controls(name string, c *Config) []control {
+	file := l.or(l.instead.Controls, or(name, controlsFile))
+	if name == "" && l.instead.Controls == nil && !l.exists(file) {
+		text, err := rules.Example.ReadFile("example/" + controlsFile)
+		if err != nil {
+			panic(err) // it is in the program
+		}
+		file = l.or(&NewFile{Name: "the default " + controlsFile, Content: text}, "")
+	}
+	var y controlsYAML
+	doc := l.yaml(file, &y)
+	if doc == nil {
+		return nil
+	}
+	var all []control
+	for _, name := range sortedKeys(y.Controls) {
+		x := control{name, y.Controls[name]}
+		at := "$.controls." + quoteKey(name)
+		checkName(doc, at, "a control", name)
+		x.check(doc, at, c)
+		all = append(all, x)
+	}
+	return all
+}
+
+func (c control) check(doc *document, at string, of *Config) {
+	levels := 0
+	for name, level := range map[string]*int{"confidentiality": c.From.Confidentiality, "integrity": c.From.Integrity, "availability": c.From.Availability} {
+		if level == nil {
+			continue
+		}
+		levels++
+		if *level < 0 || *level > policy.Highest {
+			doc.report(at+".from."+name, "there is no level %d: levels are from 0 to %d", *level, policy.Highest)
+		}
+	}
+	if levels == 0 && !c.From.SecurityProtected {
+		doc.report(at, "the control holds for no system: say from which level under from, as from: {confidentiality: 3}")
+	}
+	oneOf := func(field, value string, known []string) {
+		if value != "" && !slices.Contains(known, value) {
+			doc.report(at+"."+field, "%q is none of %s", value, strings.Join(known, ", "))
+		}
+	}
+	oneOf("mfa", c.MFA, texts(policy.Strengths))
+	oneOf("outside_eu", c.OutsideEU, []string{"refuse", "flag"})
+	for i, a := range c.Approvers {
+		oneOf(fmt.Sprintf("approvers[%d]", i), a, texts(policy.Approvers))
+	}
+	for i, s := range c.NotFor.Sources {
+		if _, known := of.Sources[s]; !known {
+			doc.report(fmt.Sprintf("%s.not_for.sources[%d]", at, i), "there is no HR source %q in %s", s, File)
+		}
+	}
+	for name, days := range map[string]int{"review_days": c.ReviewDays, "request_days": c.RequestDays} {
+		if days < 0 || days > 3650 {
+			doc.report(at+"."+name, "it is a number of days, from 1 to 3650")
+		}
+	}
+	if c.Reviewers < 0 || c.Reviewers > 2 {
+		doc.report(at+".reviewers", "access is reviewed by 1 or 2")
+	}
+}
+
+func texts[T ~string](values []T) []string {
+	all := make([]string, len(values))
+	for i, v := range values {
+		all[i] = string(v)
+	}
+	return all
+}
+
+// controlsOf returns what the controls demand of a system.
+func controlsOf(all []control, s policy.System) policy.Controls {
+	var out policy.Controls
+	if s.Class == nil {
+		return out
+	}
+	strictest := func(to *policy.Demand[int], value int, by string, stricter func(a, b int) bool) {
+		if value > 0 && (to.Value == 0 || stricter(value, to.Value)) {
+			*to = policy.Demand[int]{Value: value, By: by}
+		}
+	}
+	shorter, more := func(a, b int) bool { return a < b }, func(a, b int) bool { return a > b }
+	for _, c := range all {
+		if !c.holds(s.Class) {
+			continue
+		}
+		if need := policy.Strength(c.MFA); need != "" && !out.MFA.Value.Meets(need) {
+			out.MFA = policy.Demand[policy.Strength]{Value: need, By: c.name}
+		}
+		for _, t := range c.NotFor.Types {
+			out.NotTypes = append(out.NotTypes, policy.Demand[string]{Value: identity.CleanText(t), By: c.name})
+		}
+		for _, t := range c.NotFor.Sources {
+			out.NotSources = append(out.NotSources, policy.Demand[string]{Value: t, By: c.name})
+		}
+		if c.WithholdFromProtected && !out.WithholdProtected.Value {
+			out.WithholdProtected = policy.Demand[bool]{Value: true, By: c.name}
+		}
+		if c.Screening && !out.Screening.Value {
+			out.Screening = policy.Demand[bool]{Value: true, By: c.name}
+		}
+		if where := outside(s); where != "" && c.OutsideEU == "refuse" && out.OutsideEU.Value == "" {
+			out.OutsideEU = policy.Demand[string]{Value: where, By: c.name}
+		}
+		strictest(&out.ReviewDays, c.ReviewDays, c.name, shorter)
+		strictest(&out.Reviewers, c.Reviewers, c.name, more)
+		strictest(&out.RequestDays, c.RequestDays, c.name, shorter)
+		for _, a := range c.Approvers {
+			if !slices.Contains(out.Approvers.Value, policy.Approver(a)) {
+				out.Approvers.Value, out.Approvers.By = append(out.Approvers.Value, policy.Approver(a)), cmp.Or(out.Approvers.By, c.name)
+			}
+		}
+	}
+	slices.SortFunc(out.Approvers.Value, func(a, b policy.Approver) int {
+		return cmp.Compare(slices.Index(policy.Approvers, a), slices.Index(policy.Approvers, b))
+	})
+	return out
+}
+
+// outside returns the first country outside the EU and the EEA in which a system's data lies
+// or a supplier is; empty when none is.
+func outside(s policy.System) string {
+	for _, country := range s.DataIn {
+		if !slices.Contains(eu, country) {
+			return country
+		}
+	}
+	return outsideOf(s.Suppliers)
+}
+
+func outsideOf(all []policy.Supplier) string {
+	for _, s := range all {
+		if s.Country != "" && !slices.Contains(eu, s.Country) {
+			return s.Country
+		}
+		if where := outsideOf(s.SubSuppliers); where != "" {
+			return where
+		}
+	}
+	return ""
+}

@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
+)
+
+// Class is the information class of a system, in the manner of KLASSA: how much harm
+// follows when information leaks, is wrong, or is missing, from 0 for none to 4. See
+// https://klassa.skr.se.
+type Class struct {
+	Confidentiality int `json:"confidentiality"`
+	Integrity       int `json:"integrity"`
+	Availability    int `json:"availability"`
+	// SecurityProtected: the system holds information that the Protective Security Act
+	// (säkerhetsskyddslagen, 2018:585) protects.
+	SecurityProtected bool `json:"security_protected"`
+}
+
+// Highest is the highest level of a class.
+const Highest = 4
+
+// Strength is how strong a method of multi-factor authentication is; empty for none.
+type Strength string
+
+// The strengths, the weakest first. A code in a text message or a call is AnyMethod; an
+// authenticator program or a token is StrongMethod; a passkey, a security key or a
+// certificate is PhishingResistant.
+const (
+	AnyMethod         Strength = "any"
+	StrongMethod      Strength = "strong"
+	PhishingResistant Strength = "phishing-resistant"
+)
+
+// Strengths are the strengths, the weakest first.
+var Strengths = []Strength{AnyMethod, StrongMethod, PhishingResistant}
+
+// Meets reports whether a method is at least as strong as is needed.
+func (s Strength) Meets(need Strength) bool {
+	return slices.Index(Strengths, s) >= slices.Index(Strengths, need)
+}
+
+// Demand is a value with the name of the control that demands it.
+type Demand[T any] struct {
+	Value T
+	By    string
+}
+
+// Controls are what the class of a system demands of those who have access to it. The zero
+// value demands nothing.
+type Controls struct {
+	MFA Demand[Strength]
+	// NotTypes and NotSources are types of employment, and HR sources, whose people do not
+	// get access by them.
+	NotTypes, NotSources []Demand[string]
+	// WithholdProtected: people with protected identity do not get access.
+	WithholdProtected Demand[bool]
+	// Screening: people get access while a screening (säkerhetsprövning) of theirs is valid.
+	Screening Demand[bool]
+	// OutsideEU is the first country outside the EU and the EEA in which the system's data
+	// lies or a supplier is, where a control refuses that: nobody gets access.
+	OutsideEU Demand[string]
+	// ReviewDays is how often access is reviewed, in days, and Reviewers by how many; zero
+	// when no control says.
+	ReviewDays, Reviewers Demand[int]
+	// RequestDays is for how many days a request gives access at most, and Approvers who
+	// approve it.
+	RequestDays Demand[int]
+	Approvers   Demand[[]Approver]
+}
+
+// Approver is who approves a request.
+type Approver string
+
+// The approvers.
+const (
+	OwnerApproves   Approver = "owner"
+	ManagerApproves Approver = "manager"
+	// SecondApproves is another of the system's owner and deputies than the first.
+	SecondApproves Approver = "second-owner"
+)
+
+// Approvers are all approvers, in the order in which they are listed.
+var Approvers = []Approver{ManagerApproves, OwnerApproves, SecondApproves}
+
+// excludes returns why an employment does not give access; none when it may.
+func (c *Controls) excludes(e identity.Employment, day identity.Date) reason.Reason {
+	if len(c.NotTypes)+len(c.NotSources) == 0 {
+		return reason.Reason{}
+	}
+	terms := e.On(day)
+	for _, not := range c.NotTypes {
+		if strings.EqualFold(not.Value, terms.Type) {
+			return reason.Of(reason.TypeExcluded{Type: not.Value, Control: not.By})
+		}
+	}
+	for _, not := range c.NotSources {
+		if not.Value == e.Key.Source {
+			return reason.Of(reason.SourceExcluded{Source: not.Value, Control: not.By})
+		}
+	}
+	return reason.Reason{}
+}
+
+// withholds returns why a person does not get access on a day, whatever gives it; none when
+// they may.
+func (c *Controls) withholds(p identity.Person, day identity.Date, facts Facts) reason.Reason {
+	switch {
+	case c.OutsideEU.Value != "":
+		return reason.Of(reason.DataOutsideEU{Country: c.OutsideEU.Value, Control: c.OutsideEU.By})
+	case c.WithholdProtected.Value && p.Protected:
+		return reason.Of(reason.WithheldFromProtected{Control: c.WithholdProtected.By})
+	case c.Screening.Value && facts.ScreenedUntil == "":
+		return reason.Of(reason.NotScreened{Control: c.Screening.By})
+	case c.Screening.Value && facts.ScreenedUntil < day:
+		return reason.Of(reason.ScreeningEnded{Until: facts.ScreenedUntil, Control: c.Screening.By})
+	}
+	return reason.Reason{}
+}
+
+// awaitsMFA returns the gate of an entitlement that needs MFA, and why it is not open.
+func (e *Entitlement) awaitsMFA(day identity.Date, facts Facts) (Gate, reason.Reason) {
+	need := e.Controls.MFA
+	if e.MFA && need.Value == "" {
+		need.Value = AnyMethod
+	}
+	switch {
+	case need.Value == "", facts.MFA == Enrolled && cmp.Or(facts.Method, AnyMethod).Meets(need.Value), facts.MFAExemptUntil >= day && facts.MFAExemptUntil != "":
+		return Open, reason.Reason{}
+	case facts.MFA == NotEnrolled:
+		return AwaitingMFA, reason.Of(reason.MFANotEnrolled{})
+	case facts.MFA == Enrolled:
+		return AwaitingMFA, reason.Of(reason.MFATooWeak{Has: string(cmp.Or(facts.Method, AnyMethod)), Needs: string(need.Value), Control: need.By})
+	}
+	return MFAUnknown, reason.Of(reason.MFAUnknown{})
+}
+
+// NeedsMFA returns how strong a method an entitlement needs; empty for none.
+func (e *Entitlement) NeedsMFA() Strength {
+	if e.MFA {
+		return cmp.Or(e.Controls.MFA.Value, AnyMethod)
+	}
+	return e.Controls.MFA.Value
+}
+
+// isZero reports whether nothing is demanded of who may have access.
+func (c *Controls) isZero() bool {
+	return c.MFA.Value == "" && len(c.NotTypes)+len(c.NotSources) == 0 && !c.WithholdProtected.Value && !c.Screening.Value && c.OutsideEU.Value == ""
+}
