@@ -61,8 +61,11 @@ login, e-mail address or ID.`,
 
 func (a *app) printGrant(g access.Grant) {
 	a.printf("\n%s: %s\n", g.Entitlement, g.Text)
-	if !g.GateReason.IsZero() {
-		a.printf("  %s\n", g.GateReason.Text)
+	for _, r := range []access.Reason{g.GateReason, g.Exemption} {
+		if r.IsZero() {
+			continue
+		}
+		a.printf("  %s\n", r.Text)
 	}
 	for _, r := range g.Reasons {
 		a.printf("  because of %s, by %s\n", r.Employment, r.By.Text)

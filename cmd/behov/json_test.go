@@ -196,6 +196,8 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "people show", "people", "show", "1008")
 	print(0, "people managers", "people", "managers", "--all")
 	print(0, "people legal-hold", "people", "legal-hold", "1005", "--reason", "r")
+	print(0, "people screened", "people", "screened", "1006", "--until", "2031-03-03", "--reason", "r")
+	print(0, "mfa exempt", "mfa", "exempt", "1006", "--until", "2026-12-24", "--reason", "r")
 	print(0, "people protect", "people", "protect", "1006", "--reason", "r")
 	h.putSession("1006")
 	h.putSession("1006")

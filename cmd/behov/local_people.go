@@ -17,6 +17,24 @@ func (l *local) LegalHold(ctx context.Context, ref string, lift bool, reason str
 	return l.shown(ctx, d, err)
 }
 
+func (l *local) Screen(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().Screen(ctx, p, identity.Date(until), lift, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) ExemptFromMFA(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().ExemptFromMFA(ctx, p, identity.Date(until), lift, by, reason)
+	return l.shown(ctx, d, err)
+}
+
 func (l *local) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
 	p, by, err := l.about(ctx, ref)
 	if err != nil {

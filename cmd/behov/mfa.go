@@ -20,7 +20,11 @@ func (a *app) mfaCommand() *cobra.Command {
 		Use:   "mfa",
 		Short: "Help people enrol for multi-factor authentication",
 	}
-	cmd.AddCommand(a.mfaPassCommand(), a.mfaWithdrawCommand())
+	cmd.AddCommand(a.mfaPassCommand(), a.mfaWithdrawCommand(),
+		a.untilCommand("exempt PERSON", "Let a person have what needs MFA without it, until a day (--lift ends it)",
+			`It is for the lost telephone, and holds for 90 days at most. Everything that the
+person has by it is marked with the decision.`,
+			"  behov mfa exempt 1004 --until 2026-12-04 --reason \"new telephone on its way\" --by 2001", personDecider.ExemptFromMFA))
 	return cmd
 }
 

@@ -15,6 +15,8 @@ import (
 type personDecider interface {
 	LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
 	Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error)
+	Screen(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error)
+	ExemptFromMFA(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error)
 	SetMain(ctx context.Context, ref, employment, reason string) (access.Decision, error)
 	Merge(ctx context.Context, ref, other, reason string) (access.Decision, error)
 	Apart(ctx context.Context, ref, other, reason string) (access.Decision, error)
@@ -39,6 +41,10 @@ decision is in the audit trail and can be undone.`,
 			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", personDecider.Protect),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", personDecider.LegalHold),
+		a.untilCommand("screened PERSON", "Say until when a screening (säkerhetsprövning) of a person is valid (--lift ends it)",
+			`Systems whose class demands a screening let the person in while it is valid, up to
+ten years ahead. A new date replaces the one before.`,
+			"  behov people screened 1004 --until 2031-03-03 --reason \"interview and register check, 2026-17\" --by 1001", personDecider.Screen),
 		a.sessionsCommand(), a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }

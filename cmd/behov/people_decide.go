@@ -66,6 +66,27 @@ func (a *app) aboutPersonCommand(use, short, example string, decide func(who per
 	return cmd
 }
 
+// untilCommand makes a command for a decision about a person that holds until a day.
+func (a *app) untilCommand(use, short, long, example string, decide func(who personDecider, ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error)) *cobra.Command {
+	var reason, by, until string
+	var lift bool
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: short + ".\n" + long, Example: example, Args: cobra.ExactArgs(1),
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
+			if lift == (until != "") {
+				return errors.New("say until which day (--until YYYY-MM-DD), or --lift")
+			}
+			decided, err := decide(d, ctx, args[0], until, lift, reason)
+			return a.decided(d, decided, err)
+		}),
+	}
+	cmd.Flags().StringVar(&until, "until", "", "the last day (YYYY-MM-DD)")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().BoolVar(&lift, "lift", false, "end it")
+	return cmd
+}
+
 // decided prints a decision about a person.
 func (a *app) decided(d *backend, decided access.Decision, err error) error {
 	if err != nil {

@@ -56,6 +56,8 @@ type Grant struct {
 	// decision is about it.
 	Gate       policy.Gate   `json:"gate,omitempty"`
 	GateReason Reason        `json:"gate_reason,omitzero"`
+	// Exemption is the decision by which the person has it without the MFA that it needs.
+	Exemption Reason `json:"exemption,omitzero"`
 	Until      identity.Date `json:"until,omitempty"` // the last day of a handover
 	Reasons    []GrantReason `json:"reasons"`
 }
@@ -222,7 +224,7 @@ func pendingState(s pendingStep, is bool, next, held, stuck GrantState) GrantSta
 func (v *View) grant(h holdings, g policy.Grant) Grant {
 	state, step := v.state(h, g)
 	x := v.standing(g.Entitlement, state, step)
-	x.Gate, x.GateReason, x.Until = g.Gate, v.Because(g.GateReason), g.Until
+	x.Gate, x.GateReason, x.Exemption, x.Until = g.Gate, v.Because(g.GateReason), v.Because(g.Exemption), g.Until
 	for _, r := range g.Reasons {
 		x.Reasons = append(x.Reasons, GrantReason{v.Because(r.By), h.employmentOf(r.Employment)})
 	}
@@ -322,7 +324,7 @@ func (v *View) Grants(ref string, statuses Statuses) (PersonGrants, error) {
 func (v *View) prepareGrants(h holdings, grants []policy.Grant) {
 	var reasons []reason.Reason
 	for _, g := range grants {
-		reasons = append(reasons, g.GateReason)
+		reasons = append(reasons, g.GateReason, g.Exemption)
 		for _, r := range g.Reasons {
 			reasons = append(reasons, r.By)
 		}

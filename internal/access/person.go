@@ -34,6 +34,12 @@ type Person struct {
 	Employments []Employment `json:"employments"`
 	// MFA is "enrolled" or "not-enrolled"; left out when no target was asked or could say.
 	MFA policy.MFA `json:"mfa,omitempty"`
+	// MFAMethod is how strong the person's strongest method is; left out when no target said.
+	MFAMethod policy.Strength `json:"mfa_method,omitempty"`
+	// MFAExemptUntil is the last day on which a decision lets the person have what needs MFA
+	// without it, and ScreenedUntil that of a screening (säkerhetsprövning) that is valid.
+	MFAExemptUntil identity.Date `json:"mfa_exempt_until,omitempty"`
+	ScreenedUntil  identity.Date `json:"screened_until,omitempty"`
 	// Accounts are those that behov knows to be the person's.
 	Accounts []Account `json:"accounts"`
 	// Exposed says what tells the name of a person with protected identity.
@@ -230,7 +236,7 @@ func (v *View) describe(s subject) (Person, error) {
 	p := Person{Person: v.Ref(s.ID), AsOf: s.day, Masked: s.sees != full,
 		Stage:  Stage{State: s.status.Stage.State, Since: s.status.Stage.Since, Next: s.status.Stage.Next, Because: v.Because(stage)},
 		Active: s.IsActive(s.day), Suspended: v.Because(facts.Suspended), LegalHold: v.Because(facts.LegalHold), Undecided: v.Because(s.status.Undecided),
-		MergedInto: v.optional(s.MergedInto), Records: []string{}, Employments: []Employment{}, MFA: facts.MFA, Accounts: []Account{}, Exposed: []Exposure{}}
+		MergedInto: v.optional(s.MergedInto), Records: []string{}, Employments: []Employment{}, MFA: facts.MFA, MFAMethod: facts.Method, MFAExemptUntil: holdsOn(facts.MFAExemptUntil, s.day), ScreenedUntil: holdsOn(facts.ScreenedUntil, s.day), Accounts: []Account{}, Exposed: []Exposure{}}
 	if !p.Masked {
 		p.Login = s.Login // it is made of the name
 	}
@@ -403,4 +409,12 @@ func (v *View) People(state identity.State) ([]PersonState, map[identity.State]i
 		}
 	}
 	return all, counts, add()
+}
+
+// holdsOn returns the last day of what holds on a day; empty when it has ended.
+func holdsOn(last, day identity.Date) identity.Date {
+	if last < day {
+		return ""
+	}
+	return last
 }

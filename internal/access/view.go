@@ -277,9 +277,10 @@ type Decision struct {
 	Maker       Actor              `json:"maker"`
 	Authority   string             `json:"authority,omitempty"` // the role, how the maker was identified, and the digest of the rights
 	// Reason is as the maker wrote it; empty when it is about a masked person.
-	Reason    string       `json:"reason,omitempty"`
-	Because   Reason       `json:"because,omitzero"` // of a decision that behov made
-	DecidedAt store.Micros `json:"decided_at"`
+	Reason    string        `json:"reason,omitempty"`
+	Because   Reason        `json:"because,omitzero"` // of a decision that behov made
+	Until     identity.Date `json:"until,omitempty"`  // the last day on which it holds
+	DecidedAt store.Micros  `json:"decided_at"`
 }
 
 // Actor is who did something: a person, or what is none, as a user of the operating
@@ -307,7 +308,7 @@ func (v *View) ActorOf(a identity.Actor) Actor {
 // Decision returns a decision as the viewer may see it.
 func (v *View) Decision(d store.Decision) Decision {
 	shown := Decision{Seq: d.Seq, Kind: d.Kind, Verdict: d.Verdict, Decided: v.Because(reason.Of(reason.Decided{Of: string(d.Kind), Verdict: string(d.Verdict)})), Person: v.optional(d.Person), Entitlement: d.Entitlement, Subject: d.Subject,
-		Maker: v.ActorOf(d.Maker), Authority: d.Authority, Because: v.Because(d.Because), DecidedAt: d.DecidedUS}
+		Maker: v.ActorOf(d.Maker), Authority: d.Authority, Because: v.Because(d.Because), Until: d.Until, DecidedAt: d.DecidedUS}
 	if d.Person == "" || !v.Masked(d.Person) {
 		shown.Reason = d.Reason
 	}

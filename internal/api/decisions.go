@@ -88,6 +88,12 @@ type Lifting struct {
 	Lift bool `json:"lift,omitempty" doc:"It ends what was decided."`
 }
 
+// Ending is a decision that holds until a day.
+type Ending struct {
+	Lifting
+	Until string `json:"until,omitempty" doc:"The last day on which it holds." format:"date"`
+}
+
 func (a *api) decisions() {
 	for _, d := range []struct {
 		id, path, summary string
@@ -108,6 +114,30 @@ func (a *api) decisions() {
 			func(c *call, in *struct {
 				AboutOne
 				Body Lifting
+			}) (*answer[access.Decision], error) {
+				p, err := c.person(in.AboutOne)
+				if err != nil {
+					return nil, err
+				}
+				return c.decided(d.decide(c.governance(), c, p, in.Body))
+			})
+	}
+	for _, d := range []struct {
+		id, path, summary string
+		action            rights.Action
+		decide            func(*governance.Governance, *call, identity.Person, Ending) (store.Decision, error)
+	}{
+		{"screen", "/screening", "Say until which day a screening of a person is valid, or that it is not any more", rights.Screen, func(g *governance.Governance, c *call, p identity.Person, e Ending) (store.Decision, error) {
+			return g.Screen(c, p, identity.Date(e.Until), e.Lift, c.caller.Subject, e.Reason)
+		}},
+		{"exempt-from-mfa", "/mfa-exemption", "Let a person have, until a day, what needs MFA without it, or end that", rights.ExemptFromMFA, func(g *governance.Governance, c *call, p identity.Person, e Ending) (store.Decision, error) {
+			return g.ExemptFromMFA(c, p, identity.Date(e.Until), e.Lift, c.caller.Subject, e.Reason)
+		}},
+	} {
+		route(a, Decides(d.action), op{id: d.id, method: http.MethodPost, path: "/people/{person}" + d.path, tag: "decisions", summary: d.summary},
+			func(c *call, in *struct {
+				AboutOne
+				Body Ending
 			}) (*answer[access.Decision], error) {
 				p, err := c.person(in.AboutOne)
 				if err != nil {

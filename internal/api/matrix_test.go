@@ -61,6 +61,8 @@ func (h *house) writes(id, about string) write {
 		return write{at + "/split", map[string]any{"reason": "a test", "source": "hr", "key": about}}
 	case "readmit":
 		return write{"/readmissions", map[string]any{"reason": "a test", "source": "hr", "key": "9"}}
+	case "screen", "exempt-from-mfa":
+		return write{at + map[string]string{"screen": "/screening", "exempt-from-mfa": "/mfa-exemption"}[id], map[string]any{"reason": "a test", "until": "2026-12-24"}}
 	case "propose-erasure":
 		return write{at + "/erasure", why}
 	case "enable-account":

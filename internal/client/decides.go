@@ -50,6 +50,24 @@ func (c *Client) LegalHold(ctx context.Context, ref string, lift bool, reason st
 	return c.decide(ctx, at("/people", ref, "/legal-hold"), because(reason).with("lift", lift))
 }
 
+// Screen says until which day a screening of a person is valid, or that it is not any more.
+func (c *Client) Screen(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/screening"), untilDay(until, lift, reason))
+}
+
+// ExemptFromMFA lets a person have, until a day, what needs MFA without it, or ends that.
+func (c *Client) ExemptFromMFA(ctx context.Context, ref, until string, lift bool, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/mfa-exemption"), untilDay(until, lift, reason))
+}
+
+func untilDay(until string, lift bool, reason string) said {
+	what := because(reason).with("lift", lift)
+	if until != "" {
+		what = what.with("until", until)
+	}
+	return what
+}
+
 // Protect masks a person's identity, or leaves it to HR.
 func (c *Client) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/people", ref, "/protection"), because(reason).with("lift", lift))

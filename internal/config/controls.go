@@ -23,9 +23,13 @@ type controlYAML struct {
 	Purpose string `yaml:"purpose"`
 	// From are the levels from which it holds: for a system with any of them.
 	From struct {
-		Confidentiality   *int `yaml:"confidentiality"`
-		Integrity         *int `yaml:"integrity"`
-		Availability      *int `yaml:"availability"`
+		// Confidentiality is a level from 0 to 4: how much a leak harms.
+		Confidentiality *int `yaml:"confidentiality"`
+		// Integrity is a level from 0 to 4: how much a wrong value harms.
+		Integrity *int `yaml:"integrity"`
+		// Availability is a level from 0 to 4: how much it harms when it is missing.
+		Availability *int `yaml:"availability"`
+		// SecurityProtected: it holds for systems with protected information.
 		SecurityProtected bool `yaml:"security_protected"`
 	} `yaml:"from"`
 	// MFA is the method of multi-factor authentication that is needed at least: any,
@@ -33,7 +37,9 @@ type controlYAML struct {
 	MFA string `yaml:"mfa"`
 	// NotFor are types of employment and HR sources whose people get no access by them.
 	NotFor struct {
-		Types   []string `yaml:"types"`
+		// Types are types of employment, as HR calls them.
+		Types []string `yaml:"types"`
+		// Sources are HR sources, by their names under hr.sources.
 		Sources []string `yaml:"sources"`
 	} `yaml:"not_for"`
 	// WithholdFromProtected: people with protected identity get no access.
@@ -43,9 +49,10 @@ type controlYAML struct {
 	// OutsideEU says what becomes of a system whose data or supplier is outside the EU and
 	// the EEA: refuse (nobody has access) or flag.
 	OutsideEU string `yaml:"outside_eu"`
-	// ReviewDays is how often access is reviewed, in days; Reviewers by how many people.
+	// ReviewDays is how often access is reviewed, in days.
 	ReviewDays int `yaml:"review_days"`
-	Reviewers  int `yaml:"reviewers"`
+	// Reviewers is by how many people access is reviewed: 1 or 2.
+	Reviewers int `yaml:"reviewers"`
 	// RequestDays is for how many days a request gives access at most.
 	RequestDays int `yaml:"request_days"`
 	// Approvers are who approve a request: manager, owner, second-owner.
@@ -54,11 +61,13 @@ type controlYAML struct {
 
 // classYAML is a system's information class.
 type classYAML struct {
-	// Confidentiality, Integrity and Availability are levels from 0, no harm, to 4, very
-	// serious harm, as in KLASSA: all three or none.
+	// Confidentiality is how much a leak harms, from 0, not at all, to 4, very seriously.
+	// All three levels are written, or none.
 	Confidentiality *int `yaml:"confidentiality"`
-	Integrity       *int `yaml:"integrity"`
-	Availability    *int `yaml:"availability"`
+	// Integrity is how much a wrong value harms, from 0 to 4.
+	Integrity *int `yaml:"integrity"`
+	// Availability is how much it harms when the system is missing, from 0 to 4.
+	Availability *int `yaml:"availability"`
 	// SecurityProtected: it holds information that the Protective Security Act protects.
 	SecurityProtected bool `yaml:"security_protected"`
 	// Note is what else reviewers should know about the information.
@@ -71,7 +80,14 @@ type supplierYAML struct {
 	// Country is where it is, by two letters, as SE.
 	Country string `yaml:"country"`
 	// SubSuppliers are those who work for it with the system.
-	SubSuppliers []supplierYAML `yaml:"sub_suppliers"`
+	SubSuppliers []subSupplierYAML `yaml:"sub_suppliers"`
+}
+
+type subSupplierYAML struct {
+	// Name is the company's.
+	Name string `yaml:"name"`
+	// Country is where it is, by two letters, as SE.
+	Country string `yaml:"country"`
 }
 
 // UnmarshalYAML implements yaml.InterfaceUnmarshaler: a text is a note.
@@ -116,7 +132,10 @@ func suppliers(doc *document, at string, all []supplierYAML) []policy.Supplier {
 	var out []policy.Supplier
 	for i, y := range all {
 		place := fmt.Sprintf("%s[%d]", at, i)
-		s := policy.Supplier{Name: identity.CleanText(y.Name), Country: y.Country, SubSuppliers: suppliers(doc, place+".sub_suppliers", y.SubSuppliers)}
+		s := policy.Supplier{Name: identity.CleanText(y.Name), Country: y.Country}
+		for _, sub := range y.SubSuppliers {
+			s.SubSuppliers = append(s.SubSuppliers, suppliers(doc, place+".sub_suppliers", []supplierYAML{{Name: sub.Name, Country: sub.Country}})...)
+		}
 		if s.Name == "" {
 			doc.report(place, "the supplier has no name")
 		}

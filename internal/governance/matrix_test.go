@@ -250,6 +250,10 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.Erase(ctx, about, by, reason)
 	case rights.Readmit:
 		_, err = g.Readmit(ctx, identity.SourceKey{Source: "hr", Key: "none"}, by, reason)
+	case rights.Screen:
+		_, err = g.Screen(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
+	case rights.ExemptFromMFA:
+		_, err = g.ExemptFromMFA(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
 	case rights.IssuePass:
 		_, err = g.IssuePass(ctx, o.e, about, time.Hour, by, reason)
 	case rights.WithdrawPass:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -30,6 +31,57 @@ func (g *Governance) Suspend(ctx context.Context, p identity.Person, lift bool, 
 // that.
 func (g *Governance) SetLegalHold(ctx context.Context, p identity.Person, lift bool, by rights.Subject, reason string) (store.Decision, error) {
 	return g.decideOn(ctx, p, rights.HoldLegally, store.LegalHoldDecision, store.Retain, lift, by, reason, nil)
+}
+
+// MostExemptDays is for how many days a person can be exempt from MFA at most, and
+// MostScreenedDays for how many a screening is valid.
+const (
+	MostExemptDays   = 90
+	MostScreenedDays = 3650
+)
+
+// Screen says until which day a screening (säkerhetsprövning) of a person is valid, or, with
+// lift, that it is not any more.
+func (g *Governance) Screen(ctx context.Context, p identity.Person, until identity.Date, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	return g.decideUntil(ctx, p, rights.Screen, store.ScreeningDecision, store.Screened, until, MostScreenedDays, lift, by, reason)
+}
+
+// ExemptFromMFA lets a person have, until a day, what needs MFA without it, or, with lift,
+// ends that.
+func (g *Governance) ExemptFromMFA(ctx context.Context, p identity.Person, until identity.Date, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	return g.decideUntil(ctx, p, rights.ExemptFromMFA, store.MFAExemptionDecision, store.Exempt, until, MostExemptDays, lift, by, reason)
+}
+
+// decideUntil is decideOn for a decision that holds until a day, at most so many days from
+// now. Another day replaces it.
+func (g *Governance) decideUntil(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict store.Verdict, until identity.Date, most int, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.authorize(ctx, by, action, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	before, err := g.DB.NewestDecisionPerPerson(ctx, kind, store.Only(p.ID))
+	if err != nil {
+		return store.Decision{}, err
+	}
+	today := identity.DateOf(g.Now(), g.Config.Zone)
+	holds := len(before) > 0 && before[0].Verdict != store.Lift && before[0].Until >= today
+	switch {
+	case lift && !holds:
+		return store.Decision{}, nothingToLift(kind)
+	case lift:
+		verdict, until = store.Lift, ""
+	case noDate(until) || until < today || until > today.AddDays(most):
+		return store.Decision{}, lastDayWrong(today, today.AddDays(most))
+	case holds && before[0].Until == until:
+		return before[0], errors.Join(g.DB.DecryptReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
+	}
+	d.Kind, d.Verdict, d.Person, d.Until = kind, verdict, p.ID, until
+	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })
+}
+
+func noDate(d identity.Date) bool {
+	_, err := identity.ParseDate(time.DateOnly, string(d))
+	return err != nil
 }
 
 // Protect marks a person's identity as protected, or, with lift, leaves it to

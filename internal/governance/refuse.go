@@ -73,6 +73,10 @@ func nothingToLift(kind store.DecisionKind) error {
 	return refuse(reason.NothingToLift{Of: string(kind)})
 }
 
+func lastDayWrong(from, to identity.Date) error {
+	return refuse(reason.LastDayWrong{From: from, To: to})
+}
+
 func onePerson() error { return refuse(reason.OnePerson{}) }
 
 func alreadyMerged() error { return refuse(reason.AlreadyMerged{}) }

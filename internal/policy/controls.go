@@ -123,13 +123,13 @@ func (c *Controls) withholds(p identity.Person, day identity.Date, facts Facts) 
 }
 
 // awaitsMFA returns the gate of an entitlement that needs MFA, and why it is not open.
-func (e *Entitlement) awaitsMFA(day identity.Date, facts Facts) (Gate, reason.Reason) {
+func (e *Entitlement) awaitsMFA(facts Facts) (Gate, reason.Reason) {
 	need := e.Controls.MFA
 	if e.MFA && need.Value == "" {
 		need.Value = AnyMethod
 	}
 	switch {
-	case need.Value == "", facts.MFA == Enrolled && cmp.Or(facts.Method, AnyMethod).Meets(need.Value), facts.MFAExemptUntil >= day && facts.MFAExemptUntil != "":
+	case need.Value == "", facts.MFA == Enrolled && cmp.Or(facts.Method, AnyMethod).Meets(need.Value):
 		return Open, reason.Reason{}
 	case facts.MFA == NotEnrolled:
 		return AwaitingMFA, reason.Of(reason.MFANotEnrolled{})

@@ -42,6 +42,9 @@ type Grant struct {
 	Gate        Gate          `json:"gate"`
 	// GateReason is why the gate is not open; none when it is.
 	GateReason reason.Reason `json:"gate_reason,omitzero"`
+	// Exemption is the decision that lets the person have it without the MFA that it needs;
+	// none without one.
+	Exemption reason.Reason `json:"exemption,omitzero"`
 	// Until is the last day of a handover; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
@@ -255,7 +258,11 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 		return
 	}
 	// Who has it already keeps it while the enrolment is unknown.
-	if gate, why := e.awaitsMFA(day, facts); gate == AwaitingMFA || gate == MFAUnknown && g.Gate == Open {
+	switch gate, why := e.awaitsMFA(facts); {
+	case gate == Open:
+	case facts.MFAExemptUntil != "" && facts.MFAExemptUntil >= day:
+		g.Exemption = facts.MFAExempt
+	case gate == AwaitingMFA || g.Gate == Open:
 		g.Gate, g.Until, g.GateReason = gate, "", why
 	}
 }

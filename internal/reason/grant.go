@@ -49,6 +49,14 @@ type MFANotEnrolled struct{ kind }
 // enrolled.
 type MFAUnknown struct{ kind }
 
+// MFAExempt says that a decision lets the person have what needs MFA without it.
+type MFAExempt struct {
+	kind
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+	Until    identity.Date  `json:"until"` // the last day
+}
+
 // MFATooWeak says that the person's method of MFA is weaker than a control demands.
 type MFATooWeak struct {
 	kind

@@ -108,6 +108,8 @@ type DecisionMade struct {
 	Verdict  string `json:"verdict"`
 	Why      string `json:"why,omitempty"` // as the maker wrote it; empty when it is sealed
 	Because  Reason `json:"because"`       // of a decision that behov itself made; null of others
+	// Until is the last day on which the decision holds; empty without an end.
+	Until identity.Date `json:"until,omitempty"`
 }
 
 // ByDecision says that a decision says so.

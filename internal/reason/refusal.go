@@ -254,6 +254,13 @@ type NothingToLift struct {
 	Of string `json:"of"` // the kind of decision
 }
 
+// LastDayWrong says that the last day of a decision is no day, or not within what is allowed.
+type LastDayWrong struct {
+	kind
+	From identity.Date `json:"from"`
+	To   identity.Date `json:"to"`
+}
+
 // OnePerson says that two people are one already.
 type OnePerson struct{ kind }
 

@@ -39,7 +39,7 @@ func factsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[id
 		f.Verdicts[policy.EntitlementID(d.Entitlement)] = verdictOf(d)
 		facts[id] = f
 	}
-	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision} {
+	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision, store.ScreeningDecision, store.MFAExemptionDecision} {
 		decisions, err := db.NewestDecisionPerPerson(ctx, kind, of)
 		if err != nil {
 			return nil, err
@@ -79,6 +79,10 @@ func applyDecision(f *policy.Facts, d store.Decision) {
 		f.Suspended = reason.Of(reason.Suspended{Decision: d.Seq, Maker: d.Maker})
 	case store.LegalHoldDecision:
 		f.LegalHold = reason.Of(reason.LegalHold{Decision: d.Seq, Maker: d.Maker})
+	case store.ScreeningDecision:
+		f.ScreenedUntil = d.Until
+	case store.MFAExemptionDecision:
+		f.MFAExemptUntil, f.MFAExempt = d.Until, reason.Of(reason.MFAExempt{Decision: d.Seq, Maker: d.Maker, Until: d.Until})
 	}
 }
 

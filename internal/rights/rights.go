@@ -45,6 +45,8 @@ const (
 	Readmit        Action = "person.readmit"
 	IssuePass      Action = "mfa.pass"
 	WithdrawPass   Action = "mfa.withdraw"
+	ExemptFromMFA  Action = "mfa.exempt"    // and lift it
+	Screen         Action = "person.screen" // say until when a screening is valid, and lift it
 	RetryStep      Action = "step.retry"
 	GiveUpStep     Action = "step.give-up"
 	PauseTarget    Action = "target.pause"
@@ -70,7 +72,7 @@ var Reads = []Action{SeePerson, SeeProtected}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, IssuePass, WithdrawPass, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person: no line of rights.csv gives it to a

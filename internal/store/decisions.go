@@ -72,6 +72,12 @@ const (
 	// HR source does not: "hire" or "end" by who reports it, "lift" by who takes the report
 	// back; "confirm" when HR's source says the same, and "overrule" when it says otherwise.
 	ReportDecision DecisionKind = "report"
+	// ScreeningDecision says until which day a screening (säkerhetsprövning) of a person is
+	// valid: "screened" or "lift".
+	ScreeningDecision DecisionKind = "screening"
+	// MFAExemptionDecision lets a person have, until a day, what needs MFA without it:
+	// "exempt" or "lift".
+	MFAExemptionDecision DecisionKind = "mfa-exemption"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -110,6 +116,8 @@ const (
 	Hire     Verdict = "hire"
 	Confirm  Verdict = "confirm"
 	Overrule Verdict = "overrule"
+	Screened Verdict = "screened"
+	Exempt   Verdict = "exempt"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -129,7 +137,9 @@ type Decision struct {
 	Reason string `db:"reason" json:"reason"`
 	Sealed []byte `db:"reason_sealed" json:"-"`
 	// Because is the reason of a decision that behov itself made; none of others.
-	Because   reason.Reason `db:"because" json:"because,omitzero"`
+	Because reason.Reason `db:"because" json:"because,omitzero"`
+	// Until is the last day on which the decision holds; empty without an end.
+	Until     identity.Date `db:"until" json:"until,omitempty"`
 	DecidedUS Micros        `db:"decided_us" json:"decided_at"`
 }
 
@@ -158,8 +168,8 @@ func (tx *Tx) Decide(ctx context.Context, d Decision, at time.Time) (Decision, e
 		}
 		stored.Reason = ""
 	}
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, authority, reason, reason_sealed, because, decided_us)
-		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :authority, :reason, :reason_sealed, :because, :decided_us)`, stored); err != nil {
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO decision (seq, kind, verdict, person_id, entitlement, subject, maker, authority, reason, reason_sealed, because, until, decided_us)
+		VALUES (:seq, :kind, :verdict, :person_id, :entitlement, :subject, :maker, :authority, :reason, :reason_sealed, :because, :until, :decided_us)`, stored); err != nil {
 		return d, fmt.Errorf("decision: %w", err)
 	}
 	r, err := stored.record()
@@ -213,7 +223,7 @@ type reasonPayload struct {
 // record is the decision, as it is stored, as it stands in the audit trail. A
 // reason that is sealed is its payload.
 func (d Decision) record() (audit.Record, error) {
-	what := reason.DecisionMade{Decision: d.Seq, Of: string(d.Kind), Subject: string(d.Subject), Verdict: string(d.Verdict), Because: d.Because}
+	what := reason.DecisionMade{Decision: d.Seq, Of: string(d.Kind), Subject: string(d.Subject), Verdict: string(d.Verdict), Because: d.Because, Until: d.Until}
 	if d.Sealed == nil {
 		what.Why = d.Reason
 	}

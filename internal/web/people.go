@@ -69,6 +69,9 @@ type decidePage struct {
 	Grave        bool // it takes something away
 	Back         string
 	Fields       map[string]string // that go with the form
+	// FirstDay and LastDay are within which the last day of a decision is; empty for one
+	// without an end.
+	FirstDay, LastDay identity.Date
 }
 
 func (s *site) people() {
@@ -136,8 +139,12 @@ func (s *site) people() {
 			}
 			ref := v.Ref(p.ID)
 			who := v.Who(ref)
-			return decidePage{Title: v.T("decide."+d.path+".title", "who", who), Text: v.T("decide." + d.path + ".text"), Person: &ref, Button: v.T("decide." + d.path + ".button"),
-				To: "/people/" + string(p.ID) + "/" + d.path, Back: "/people/" + string(p.ID), Grave: d.grave}, nil
+			page := decidePage{Title: v.T("decide."+d.path+".title", "who", who), Text: v.T("decide." + d.path + ".text"), Person: &ref, Button: v.T("decide." + d.path + ".button"),
+				To: "/people/" + string(p.ID) + "/" + d.path, Back: "/people/" + string(p.ID), Grave: d.grave}
+			if d.days > 0 {
+				page.FirstDay, page.LastDay = v.Today(), v.Today().AddDays(d.days)
+			}
+			return page, nil
 		})
 		s.form("/people/{person}/"+d.path, func(v *visit) (string, error) {
 			p, err := v.Find(v.request.PathValue("person"))
@@ -155,30 +162,55 @@ var personDecisions = []struct {
 	path   string
 	action rights.Action
 	grave  bool
+	days   int // within how many the decision ends; zero without an end
 	decide func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error)
 }{
-	{"suspend", rights.Suspend, true, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"suspend", rights.Suspend, true, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.Suspend(v, p, false, v.caller.Subject, why)
 	}},
-	{"unsuspend", rights.LiftSuspension, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"unsuspend", rights.LiftSuspension, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.Suspend(v, p, true, v.caller.Subject, why)
 	}},
-	{"legal-hold", rights.HoldLegally, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"legal-hold", rights.HoldLegally, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.SetLegalHold(v, p, false, v.caller.Subject, why)
 	}},
-	{"end-legal-hold", rights.HoldLegally, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"end-legal-hold", rights.HoldLegally, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.SetLegalHold(v, p, true, v.caller.Subject, why)
 	}},
-	{"protect", rights.Protect, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"protect", rights.Protect, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.Protect(v, p, false, v.caller.Subject, why)
 	}},
-	{"unprotect", rights.Protect, false, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"unprotect", rights.Protect, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		return g.Protect(v, p, true, v.caller.Subject, why)
 	}},
-	{"erase", rights.Erase, true, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+	{"screen", rights.Screen, false, governance.MostScreenedDays, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Screen(v, p, identity.Date(v.field("until")), false, v.caller.Subject, why)
+	}},
+	{"unscreen", rights.Screen, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.Screen(v, p, "", true, v.caller.Subject, why)
+	}},
+	{"exempt", rights.ExemptFromMFA, false, governance.MostExemptDays, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.ExemptFromMFA(v, p, identity.Date(v.field("until")), false, v.caller.Subject, why)
+	}},
+	{"unexempt", rights.ExemptFromMFA, false, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
+		return g.ExemptFromMFA(v, p, "", true, v.caller.Subject, why)
+	}},
+	{"erase", rights.Erase, true, 0, func(g *governance.Governance, v *visit, p identity.Person, why string) (store.Decision, error) {
 		proposed, err := g.Erase(v, p, v.caller.Subject, why)
 		return proposed.Decision, err
 	}},
+}
+
+// demands reports whether the controls of any system demand something.
+func (v *visit) demands(what func(*policy.Controls) bool) bool {
+	systems := v.config.Rules.Catalogue.Systems
+	return slices.ContainsFunc(systems, func(s policy.System) bool { return what(&s.Controls) })
+}
+
+// needsMFA reports whether any entitlement needs MFA.
+func (v *visit) needsMFA() bool {
+	all := v.config.Rules.Catalogue.Entitlements
+	return slices.ContainsFunc(all, func(e policy.Entitlement) bool { return e.NeedsMFA() != "" })
 }
 
 func (v *visit) governance() *governance.Governance {
@@ -251,6 +283,9 @@ func (v *visit) person(ref string) (any, error) {
 	}
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
+	screened, exempt := grants.Person.ScreenedUntil != "", grants.Person.MFAExemptUntil != ""
+	p.May["screen"], p.May["unscreen"] = p.May["screen"] && (v.demands(func(c *policy.Controls) bool { return c.Screening.Value }) || screened), p.May["unscreen"] && screened
+	p.May["exempt"], p.May["unexempt"] = p.May["exempt"] && v.needsMFA() && !exempt, p.May["unexempt"] && exempt
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
 	newest := slices.IndexFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
 	p.May["unprotect"] = p.May["unprotect"] && newest >= 0 && p.Decided[newest].Verdict == store.Protect

@@ -295,10 +295,11 @@ CREATE UNIQUE INDEX scim_resource_name ON scim_resource (source, name_hash);
 CREATE INDEX scim_resource_person ON scim_resource (person_id);
 
 -- Decisions. The newest on a subject holds. reason_sealed is the reason of a decision about
--- a person, whose reason is empty.
+-- a person, whose reason is empty. until is the last day on which a decision holds, empty
+-- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -308,6 +309,7 @@ CREATE TABLE decision (
     reason        TEXT NOT NULL,
     reason_sealed BYTEA,
     because       TEXT NOT NULL DEFAULT '',
+    until         TEXT NOT NULL DEFAULT '',
     decided_us    BIGINT NOT NULL
 );
 CREATE INDEX decision_maker ON decision (maker, seq);
