@@ -54,12 +54,12 @@ type Grant struct {
 	Hold        audit.HoldDigest     `json:"hold,omitempty"` // of what is held
 	// Gate says whether the grant may be applied now; left out when no rule, request or
 	// decision is about it.
-	Gate       policy.Gate   `json:"gate,omitempty"`
-	GateReason Reason        `json:"gate_reason,omitzero"`
+	Gate       policy.Gate `json:"gate,omitempty"`
+	GateReason Reason      `json:"gate_reason,omitzero"`
 	// Exemption is the decision by which the person has it without the MFA that it needs.
-	Exemption Reason `json:"exemption,omitzero"`
-	Until      identity.Date `json:"until,omitempty"` // the last day of a handover
-	Reasons    []GrantReason `json:"reasons"`
+	Exemption Reason        `json:"exemption,omitzero"`
+	Until     identity.Date `json:"until,omitempty"` // the last day of a handover
+	Reasons   []GrantReason `json:"reasons"`
 }
 
 // GrantReason is a rule that gives an entitlement, for an employment.

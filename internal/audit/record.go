@@ -45,6 +45,8 @@ const (
 	PassWithdrawn Action = "mfa.pass-withdrawn"
 	// GrantWaiting and GrantReady: a grant starts and stops waiting, for instance
 	// for MFA.
+	MFAEnrolled  Action = "mfa.enrolled"
+	MFAEnded     Action = "mfa.ended"
 	GrantWaiting Action = "grant.waiting"
 	GrantReady   Action = "grant.ready"
 	// AccountBound: an account was assigned to a person by a decision.

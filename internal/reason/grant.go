@@ -57,6 +57,15 @@ type MFAExempt struct {
 	Until    identity.Date  `json:"until"` // the last day
 }
 
+// MFAEnrolled says that the person was seen to be enrolled for MFA.
+type MFAEnrolled struct {
+	kind
+	Method string `json:"method"` // a policy.Strength: that of the strongest method
+}
+
+// MFAEnded says that the person was seen not to be enrolled for MFA any more.
+type MFAEnded struct{ kind }
+
 // MFATooWeak says that the person's method of MFA is weaker than a control demands.
 type MFATooWeak struct {
 	kind

@@ -15,6 +15,8 @@ var kindTable = []struct {
 	{"handed-over", HandedOver{}},
 	{"mfa-not-enrolled", MFANotEnrolled{}},
 	{"mfa-exempt", MFAExempt{}},
+	{"mfa-enrolled", MFAEnrolled{}},
+	{"mfa-ended", MFAEnded{}},
 	{"mfa-too-weak", MFATooWeak{}},
 	{"type-excluded", TypeExcluded{}},
 	{"source-excluded", SourceExcluded{}},

@@ -3,12 +3,15 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/store"
 )
 
 // readMFA reads who is enrolled for MFA. When the target that knows is outside the scope,
@@ -61,6 +64,53 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 		}
 	}
 	return nil
+}
+
+// changedEnrolments returns whose enrolment is another than was last seen. Of people whose
+// enrolment is unknown it says nothing.
+func (e *Engine) changedEnrolments(ctx context.Context, w *inputs) (map[identity.PersonID]string, error) {
+	if e.mfaTarget() == "" {
+		return nil, nil
+	}
+	last, err := e.DB.Enrolments(ctx, w.covers.people)
+	if err != nil {
+		return nil, err
+	}
+	changed := map[identity.PersonID]string{}
+	for _, p := range w.people.All {
+		f := w.people.Facts[p.ID]
+		if f.MFA == "" || !w.covers.shows(p.ID) {
+			continue
+		}
+		now := string(f.Method)
+		if f.MFA == policy.NotEnrolled {
+			now = ""
+		}
+		if last[p.ID] != now {
+			changed[p.ID] = now
+		}
+	}
+	return changed, nil
+}
+
+// recordEnrolments records whose enrolment has changed, in the order of their IDs.
+func (e *Engine) recordEnrolments(ctx context.Context, tx *store.Tx, changed map[identity.PersonID]string, at time.Time) error {
+	for _, person := range slices.Sorted(maps.Keys(changed)) {
+		if err := tx.RecordEnrolment(ctx, person, changed[person], e.Actor, e.mfaTarget(), at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mfaTarget returns the name of the target that says who is enrolled; empty for none.
+func (e *Engine) mfaTarget() string {
+	for _, t := range e.Config.Targets {
+		if t.MFA {
+			return t.Name
+		}
+	}
+	return ""
 }
 
 // strengthOf returns how strong a method is; empty for none.

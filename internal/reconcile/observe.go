@@ -47,6 +47,10 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 	if err != nil {
 		return err
 	}
+	enrolments, err := e.changedEnrolments(ctx, w)
+	if err != nil {
+		return err
+	}
 	return e.DB.Write(ctx, func(tx *store.Tx) error {
 		fresh, err := tx.RecordVersionInUse(ctx, store.Version{Kind: store.RulesVersion, Digest: e.Config.Rules.Digest, Content: e.Config.Rules.Text}, now)
 		if err != nil {
@@ -72,7 +76,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			}
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.AccessAdopted, Person: a.Person, Target: a.Target, Entitlement: string(a.Entitlement), Reason: a.Reason, Plan: p.Digest})
 		}
-		if err := e.bindObserved(ctx, tx, w, p, touched); err != nil {
+		if err := errors.Join(e.bindObserved(ctx, tx, w, p, touched), e.recordEnrolments(ctx, tx, enrolments, now)); err != nil {
 			return err
 		}
 		if err := errors.Join(e.recordUnrepairedDrift(ctx, tx, w, p, touched), e.recordAccountStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {

@@ -316,6 +316,17 @@ CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND 
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
+-- When people were seen to be enrolled for MFA, and with which strongest method. A projection
+-- of the audit trail.
+CREATE TABLE mfa_enrolment (
+    person_id TEXT NOT NULL,
+    method    TEXT NOT NULL CHECK (method IN ('any', 'strong', 'phishing-resistant')),
+    since_us  BIGINT NOT NULL,
+    until_us  BIGINT,
+    PRIMARY KEY (person_id, since_us)
+);
+CREATE INDEX mfa_enrolment_open ON mfa_enrolment (person_id) WHERE until_us IS NULL;
+
 -- reviewer is empty for the owner of the system.
 CREATE TABLE review_campaign (
     id         BIGINT PRIMARY KEY,
@@ -622,6 +633,7 @@ DROP TABLE connector_memory;
 DROP TABLE account_name;
 DROP TABLE account;
 DROP TABLE evaluator_difference;
+DROP TABLE mfa_enrolment;
 DROP TABLE version_in_use;
 DROP TABLE rules_version;
 DROP TABLE gated_grant;
