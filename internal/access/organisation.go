@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/store"
@@ -22,8 +23,9 @@ type Organisation struct {
 	Units  []UnitCount
 	Months []MonthCount // the last thirteen, the oldest first
 	// Unexplained are people with access that behov neither gave nor adopted, by unit and
-	// system; at most unexplainedListed of each.
-	Unexplained map[UnitSystem][]identity.PersonID
+	// system; at most peopleListed of each. WithoutMFA are people with access who were not
+	// seen to be enrolled for MFA; nil when no target says who is.
+	Unexplained, WithoutMFA map[UnitSystem][]identity.PersonID
 }
 
 // UnitSystem is a system in a unit; the unit is empty for people without an active
@@ -41,8 +43,9 @@ type UnitCount struct {
 	Systems     map[string]SystemCount
 }
 
-// SystemCount is how much access there is in a system.
-type SystemCount struct{ Access, Unexplained int }
+// SystemCount is how much access there is in a system, how much of it has no reason, and how
+// much is of people who are not enrolled for MFA.
+type SystemCount struct{ Access, Unexplained, WithoutMFA int }
 
 // MonthCount is how many people came, moved and left in a month.
 type MonthCount struct {
@@ -50,8 +53,8 @@ type MonthCount struct {
 	Joined, Moved, Left int
 }
 
-// unexplainedListed is how many people a cell of the map leads to at most.
-const unexplainedListed = 200
+// peopleListed is how many people a cell of a map leads to at most.
+const peopleListed = 200
 
 // months is how many months are counted.
 const months = 13
@@ -72,6 +75,14 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		}
 		return at[id]
 	}
+	var enrolled map[identity.PersonID]string
+	if slices.ContainsFunc(a.Config.Targets, func(t config.Target) bool { return t.MFA }) {
+		var err error
+		if enrolled, err = a.DB.Enrolments(ctx, store.Everyone()); err != nil {
+			return nil, err
+		}
+		o.WithoutMFA = map[UnitSystem][]identity.PersonID{}
+	}
 	next, stop := iter.Pull2(a.DB.OpenAccess(ctx))
 	defer stop()
 	open, err, more := next()
@@ -86,7 +97,7 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		}
 		for ; more && err == nil && open.Person <= p.ID; open, err, more = next() {
 			if open.Person == p.ID && home != nil {
-				o.count(home, open, a.systemOf(open.Entitlement))
+				o.count(home, open, a.systemOf(open.Entitlement), enrolled[p.ID] != "")
 			}
 		}
 		if err != nil {
@@ -118,7 +129,7 @@ func (o *Organisation) place(p identity.Person, day identity.Date, tree *identit
 }
 
 // count counts what a person has.
-func (o *Organisation) count(home *UnitCount, a store.OpenAccess, system string) {
+func (o *Organisation) count(home *UnitCount, a store.OpenAccess, system string, enrolled bool) {
 	if a.Entitlement == audit.Account {
 		return
 	}
@@ -128,12 +139,20 @@ func (o *Organisation) count(home *UnitCount, a store.OpenAccess, system string)
 	if !a.Given {
 		c.Unexplained++
 		home.Unexplained++
-		key := UnitSystem{home.Unit, system}
-		if all := o.Unexplained[key]; len(all) < unexplainedListed && !slices.Contains(all, a.Person) {
-			o.Unexplained[key] = append(all, a.Person)
-		}
+		list(o.Unexplained, UnitSystem{home.Unit, system}, a.Person)
+	}
+	if o.WithoutMFA != nil && !enrolled {
+		c.WithoutMFA++
+		list(o.WithoutMFA, UnitSystem{home.Unit, system}, a.Person)
 	}
 	home.Systems[system] = c
+}
+
+// list adds a person to a cell of a map. What a person has comes in one go.
+func list(to map[UnitSystem][]identity.PersonID, key UnitSystem, person identity.PersonID) {
+	if all := to[key]; len(all) < peopleListed && !slices.Contains(all, person) {
+		to[key] = append(all, person)
+	}
 }
 
 // moves counts when a person came, moved and left.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
@@ -117,4 +119,39 @@ func TestTheRulesPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.get("/administration/rules", 200, "New lines: 1, gone: 1", "r.sub.job_title == 'Librarian'")
+}
+
+// TestWithoutMFAOnPages: where people have access and are not enrolled for MFA is shown, down to
+// the person; and so is who is exempt, and until when.
+func TestWithoutMFAOnPages(t *testing.T) {
+	h := newHouse(t, map[string]string{"behov.yaml": "mfa: {target: one}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, classification: {confidentiality: 3, integrity: 1, availability: 1}, target: one, entitlements: {library: {}}}\n"})
+	h.Apply()
+	v := h.as("administrator", "en")
+	v.get("/organisation", 200, "Access of people without multi-factor")
+	v.get("/organisation/office/base?of=mfa", 200, "base in The office, without multi-factor", "Anna Staff")
+	staff := "/people/" + string(h.Person("staff").ID)
+	v.get(staff, 200, "MFA is demanded and not enrolled", "Exempt from multi-factor", "NOT Record a screening")
+	v.send(staff+"/exempt", url.Values{"until": {"2027-12-24"}, "reason": {"too long"}}, http.StatusConflict, "The last day is a day from 2026-11-30")
+	v.send(staff+"/exempt", url.Values{"until": {"2026-12-24"}, "reason": {"a new telephone is on its way"}}, 200)
+	h.Apply()
+	v.get(staff, 200, "without multi-factor until 24 December 2026", "Exempt from MFA until 2026-12-24", "End the exemption")
+	account, err := h.DB.AccountOf(t.Context(), "one", h.Person("staff").ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Engine.Targets["one"].(*memory.Connector).Enrol(account, connectors.AppMethod); err != nil {
+		t.Fatal(err)
+	}
+	h.Apply()
+	h.Time = h.Time.Add(time.Hour)
+	v = h.as("administrator", "en")
+	v.get("/organisation", 200)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // it is counted anew beside
+		if page := v.get("/organisation/office/base?of=mfa", 200); !strings.Contains(page, "Anna Staff") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("who is enrolled is still among those without")
+		}
+	}
 }

@@ -64,27 +64,39 @@ func (c *counted) get(ctx context.Context, a *access.Answers) (*access.Organisat
 // organisationPage is the organisation with what is drawn of it.
 type organisationPage struct {
 	*access.Organisation
-	Chart   chart
-	Systems []string // with access that no reason is known of, most first
-	Heat    []heatRow
+	Chart chart
+	// Unexplained is where access without a reason is, and WithoutMFA where access of people
+	// who are not enrolled for MFA is; nil when no target says who is.
+	Unexplained, WithoutMFA *heatMap
 }
 
-// heatRow is a unit of the map.
+// heatMap is how much of something there is, by unit and system.
+type heatMap struct {
+	Of      string   // what the address of a cell says; empty for unexplained access
+	Systems []string // most first
+	Rows    []heatRow
+}
+
+// heatRow is a unit of a map.
 type heatRow struct {
 	access.UnitCount
 	Cells []heatCell
 }
 
-// heatCell is how much unexplained access there is; Level is 0 to 4.
+// heatCell is how much there is; Level is 0 to 4.
 type heatCell struct {
 	System       string
 	Count, Level int
-	Of           int // all access there
+	All          int // all access there
 }
 
-// unexplainedPage is who has access that behov neither gave nor adopted.
+// withoutMFA stands in an address for the map of people who are not enrolled.
+const withoutMFA = "mfa"
+
+// unexplainedPage is who has access that behov neither gave nor adopted, or without MFA.
 type unexplainedPage struct {
 	Unit, Name, System string
+	WithoutMFA         bool
 	People             []access.Ref
 	More               bool
 }
@@ -111,7 +123,10 @@ func (s *site) organisation() {
 			return organisationPage{}, err
 		}
 		p := organisationPage{Organisation: o, Chart: v.chart(o.Months)}
-		p.heat()
+		p.Unexplained = heat(o.Units, "", func(c access.SystemCount) int { return c.Unexplained })
+		if o.WithoutMFA != nil {
+			p.WithoutMFA = heat(o.Units, withoutMFA, func(c access.SystemCount) int { return c.WithoutMFA })
+		}
 		return p, nil
 	})
 	s.page("/organisation/{unit}", "unit", func(v *visit) (any, error) {
@@ -144,14 +159,18 @@ func (s *site) organisation() {
 		if err != nil {
 			return nil, err
 		}
-		p := unexplainedPage{Unit: v.request.PathValue("unit"), System: v.request.PathValue("system")}
+		p := unexplainedPage{Unit: v.request.PathValue("unit"), System: v.request.PathValue("system"), WithoutMFA: v.query("of") == withoutMFA}
 		if o == nil {
 			return p, nil
 		}
 		if p.Unit == noUnit {
 			p.Unit = ""
 		}
-		ids := o.Unexplained[access.UnitSystem{Unit: p.Unit, System: p.System}]
+		of := o.Unexplained
+		if p.WithoutMFA {
+			of = o.WithoutMFA
+		}
+		ids := of[access.UnitSystem{Unit: p.Unit, System: p.System}]
 		if len(ids) == 0 {
 			return nil, &access.CursorError{}
 		}
@@ -174,37 +193,39 @@ func (s *site) count(v *visit) (*access.Organisation, error) {
 	return s.counted.get(v, s.answers)
 }
 
-// heat makes the map of access without a reason.
-func (p *organisationPage) heat() {
+// heat makes a map of what is counted.
+func heat(units []access.UnitCount, of string, count func(access.SystemCount) int) *heatMap {
+	m := &heatMap{Of: of}
 	total := map[string]int{}
 	most := 0
-	for _, u := range p.Units {
+	for _, u := range units {
 		for system, c := range u.Systems {
-			total[system] += c.Unexplained
-			most = max(most, c.Unexplained)
+			total[system] += count(c)
+			most = max(most, count(c))
 		}
 	}
 	for system, n := range total {
 		if n > 0 {
-			p.Systems = append(p.Systems, system)
+			m.Systems = append(m.Systems, system)
 		}
 	}
-	slices.SortFunc(p.Systems, func(a, b string) int { return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b)) })
-	for _, u := range p.Units {
-		if u.Unexplained == 0 {
-			continue
-		}
-		r := heatRow{UnitCount: u}
-		for _, system := range p.Systems {
+	slices.SortFunc(m.Systems, func(a, b string) int { return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(a, b)) })
+	for _, u := range units {
+		r, any := heatRow{UnitCount: u}, false
+		for _, system := range m.Systems {
 			c := u.Systems[system]
-			cell := heatCell{System: system, Count: c.Unexplained, Of: c.Access}
-			if c.Unexplained > 0 {
-				cell.Level = min(4, 1+3*c.Unexplained/max(1, most))
+			cell := heatCell{System: system, Count: count(c), All: c.Access}
+			if cell.Count > 0 {
+				any = true
+				cell.Level = min(4, 1+3*cell.Count/max(1, most))
 			}
 			r.Cells = append(r.Cells, cell)
 		}
-		p.Heat = append(p.Heat, r)
+		if any {
+			m.Rows = append(m.Rows, r)
+		}
 	}
+	return m
 }
 
 // chart is how many people came, moved and left, by month: three bars for each.
