@@ -23,6 +23,7 @@ type operations interface {
 	holdOperations
 	stepOperations
 	reviewOperations
+	systemOperations
 	importReader
 	reporter
 	statusReader

@@ -105,3 +105,24 @@ func (l *local) DecideItem(ctx context.Context, item string, verdict store.Verdi
 	d, err := l.governance().DecideItem(ctx, item, verdict, by, reason)
 	return l.shown(ctx, d, err)
 }
+
+func (l *local) SystemStates(ctx context.Context) ([]access.SystemState, error) {
+	counted, err := (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).Organisation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.view(ctx).SystemStates(counted)
+}
+
+func (l *local) Revisions(ctx context.Context) ([]access.Revision, error) {
+	return l.view(ctx).Revisions()
+}
+
+func (l *local) Revise(ctx context.Context, subject, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().Revise(ctx, subject, by, reason)
+	return l.shown(ctx, d, err)
+}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
@@ -71,12 +72,13 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 	})
 	door.Admit(m.links...)
 	plans := &preview.Plans{DB: m.i.db, Engine: e, Now: m.app.now, Log: m.log}
-	answers, doc := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Now: m.app.now, Log: m.log})
+	counts := &access.Counts{}
+	answers, doc := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Now: m.app.now, Log: m.log})
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
 	root.Handle(api.AuthZENMetadata, answers)
-	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Scopes: api.Scopes(doc), Now: m.app.now, Log: m.log})
+	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Scopes: api.Scopes(doc), Now: m.app.now, Log: m.log})
 	if err != nil {
 		return err
 	}

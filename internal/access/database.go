@@ -81,6 +81,8 @@ type heldReader interface {
 // trailReader reads the audit trail.
 type trailReader interface {
 	RulesRecords(ctx context.Context, most int) ([]audit.Record, error)
+	NewestDecisionPerSubject(ctx context.Context, kind store.DecisionKind) (map[store.Subject]store.Decision, error)
+	LastReviews(ctx context.Context) (map[string]time.Time, error)
 	VersionTexts(ctx context.Context, digests []string) (map[string]string, error)
 	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)
 	RecordReasons(ctx context.Context, numbers []int64) (map[int64]reason.Reason, error)

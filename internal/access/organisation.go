@@ -11,6 +11,8 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -26,6 +28,22 @@ type Organisation struct {
 	// system; at most peopleListed of each. WithoutMFA are people with access who were not
 	// seen to be enrolled for MFA; nil when no target says who is.
 	Unexplained, WithoutMFA map[UnitSystem][]identity.PersonID
+	// Shortfalls are what people have though a control of the system's class does not let
+	// them, or they lack the MFA that is demanded, by system.
+	Shortfalls map[string]Shortfalls
+}
+
+// Shortfalls is how much access there is in a system against its controls, and the first.
+type Shortfalls struct {
+	Count int
+	First []Shortfall // at most peopleListed
+}
+
+// Shortfall is access that a person has and should not.
+type Shortfall struct {
+	Person      identity.PersonID
+	Entitlement policy.EntitlementID
+	Why         reason.Reason
 }
 
 // UnitSystem is a system in a unit; the unit is empty for people without an active
@@ -63,7 +81,11 @@ const months = 13
 func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 	day := a.Today()
 	tree := a.Config.Rules.Units.On(day)
-	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}}
+	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}, Shortfalls: map[string]Shortfalls{}}
+	facts, err := reconcile.FactsOf(ctx, a.DB, store.Everyone())
+	if err != nil {
+		return nil, err
+	}
 	first := day[:8] + "01"
 	for n := range months {
 		o.Months = append(o.Months, MonthCount{First: monthsBefore(first, months-1-n)})
@@ -95,7 +117,11 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 			o.moves(p, day)
 			home = o.place(p, day, tree, unit)
 		}
+		var has []policy.EntitlementID
 		for ; more && err == nil && open.Person <= p.ID; open, err, more = next() {
+			if open.Person == p.ID {
+				has = append(has, policy.EntitlementID(open.Entitlement))
+			}
 			if open.Person == p.ID && home != nil {
 				o.count(home, open, a.systemOf(open.Entitlement), enrolled[p.ID] != "")
 			}
@@ -103,9 +129,48 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := a.shortfalls(o, p, has, facts[p.ID], enrolled); err != nil {
+			return nil, err
+		}
 	}
 	o.order(tree, at, a.Config.Rules.Units.Name)
 	return o, nil
+}
+
+// shortfalls counts what a person has against controls. With protected identity it is
+// counted, and the person is not among the first who are named.
+func (a *Answers) shortfalls(o *Organisation, p identity.Person, has []policy.EntitlementID, facts policy.Facts, enrolled map[identity.PersonID]string) error {
+	controlled := false
+	for _, id := range has {
+		e, known := a.Config.Rules.Catalogue.Entitlement(id)
+		controlled = controlled || known && e.IsControlled()
+	}
+	if !controlled {
+		return nil
+	}
+	if enrolled != nil {
+		facts.MFA, facts.Method = policy.NotEnrolled, policy.Strength(enrolled[p.ID])
+		if facts.Method != "" {
+			facts.MFA = policy.Enrolled
+		}
+	}
+	grants, err := a.Config.Rules.Decide(p, a.Today(), facts)
+	if err != nil {
+		return nil //nolint:nilerr // a run says what cannot be worked out
+	}
+	for _, g := range grants {
+		if g.Gate != policy.Withheld && g.Gate != policy.AwaitingMFA || !slices.Contains(has, g.Entitlement) {
+			continue
+		}
+		system := a.systemOf(string(g.Entitlement))
+		s := o.Shortfalls[system]
+		s.Count++
+		if len(s.First) < peopleListed && !p.Protected {
+			s.First = append(s.First, Shortfall{p.ID, g.Entitlement, g.GateReason})
+		}
+		o.Shortfalls[system] = s
+	}
+	return nil
 }
 
 func (a *Answers) systemOf(entitlement string) string {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 )
@@ -145,42 +144,6 @@ func (v *View) stageReason(s identity.Stage) reason.Reason {
 		v.stages[s] = r
 	}
 	return r
-}
-
-// Entitlement is what people can have, as the catalogue says.
-type Entitlement struct {
-	Entitlement policy.EntitlementID `json:"entitlement"`
-	Name        string               `json:"name,omitempty"`
-	System      string               `json:"system"`
-	Target      string               `json:"target"`
-	MFA         bool                 `json:"mfa"` // it waits until the person is enrolled
-}
-
-// System is an application that people have access to.
-type System struct {
-	System       string        `json:"system"`
-	Name         string        `json:"name,omitempty"`
-	Owner        string        `json:"owner,omitempty"` // as the catalogue names them
-	Deputies     []string      `json:"deputies"`
-	Mine         bool          `json:"mine"` // the viewer is the owner or a deputy
-	Entitlements []Entitlement `json:"entitlements"`
-}
-
-// Systems returns the systems of the catalogue, sorted.
-func (v *View) Systems() []System {
-	all := []System{}
-	for _, s := range v.Config.Rules.Catalogue.Systems {
-		x := System{System: s.ID, Name: s.Name, Owner: s.Owner, Deputies: append([]string{}, s.Deputies...), Mine: isOwner(s, v.known.Member), Entitlements: []Entitlement{}}
-		for i := range v.Config.Rules.Catalogue.Entitlements {
-			e := &v.Config.Rules.Catalogue.Entitlements[i]
-			if e.System == s.ID {
-				x.Entitlements = append(x.Entitlements, Entitlement{Entitlement: e.ID, Name: e.Name, System: e.System, Target: e.Target, MFA: e.NeedsMFA() != ""})
-			}
-		}
-		all = append(all, x)
-	}
-	slices.SortFunc(all, func(a, b System) int { return strings.Compare(a.System, b.System) })
-	return all
 }
 
 // SeesEveryone reports whether the viewer sees everyone, whatever their relation.

@@ -46,6 +46,7 @@ type Deps struct {
 	Importer *hr.Importer
 	Door     *signin.SignIn
 	Plans    *preview.Plans // nil makes them
+	Counts   *access.Counts // nil makes them
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -71,6 +72,9 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "A token that a person made, or signed in for, or that was made for a service account."},
 		"session": {Type: "apiKey", In: "cookie", Name: "behov", Description: "The session of a browser (" + signin.Path + ")."},
+	}
+	if d.Counts == nil {
+		d.Counts = &access.Counts{}
 	}
 	if d.Plans == nil {
 		d.Plans = &preview.Plans{DB: d.DB, Engine: d.Engine, Now: d.Now, Log: d.Log}

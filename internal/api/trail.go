@@ -2,12 +2,14 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -53,9 +55,30 @@ func (a *api) trail() {
 			had, next, err := c.AccessPage(person, period, page)
 			return items(had, next, err)
 		})
-	route(a, Signed, op{id: "list-systems", method: http.MethodGet, path: "/systems", tag: "access", summary: "The systems, with their owners and entitlements"}, func(c *call, _ *struct{}) (*answer[List[access.System]], error) {
-		return items(c.Systems(), "", nil)
+	route(a, Signed, op{id: "list-systems", method: http.MethodGet, path: "/systems", tag: "access", summary: "The systems: owners, entitlements, class, what it demands, and where practice falls short", description: "Findings are shown to those who see everyone, and of a system to its owner and deputies. What people have against controls is counted in the background, and is in the answer once it is counted."}, func(c *call, _ *struct{}) (*answer[List[access.SystemState]], error) {
+		counted, err := a.counted(c)
+		if err != nil {
+			return nil, err
+		}
+		all, err := c.SystemStates(counted)
+		return items(all, "", err)
 	})
+	route(a, SeesAll, op{id: "list-revisions", method: http.MethodGet, path: "/revisions", tag: "access", summary: "When systems, rules, controls and rights were last gone through, what is late first"}, func(c *call, _ *struct{}) (*answer[List[access.Revision]], error) {
+		all, err := c.Revisions()
+		return items(all, "", err)
+	})
+	route(a, Decides(rights.Revise), op{id: "revise", method: http.MethodPost, path: "/revisions", tag: "decisions", systems: true, summary: "Say that a system, the rules, the controls or the rights were gone through and are as they should be"},
+		func(c *call, in *struct {
+			Body struct {
+				DecisionReason
+				Subject string `json:"subject" doc:"A system; or policy rules, policy controls, policy rights." maxLength:"200"`
+			}
+		}) (*answer[access.Decision], error) {
+			if err := c.mayUse(in.Body.Subject); err != nil {
+				return nil, err
+			}
+			return c.decided(c.governance().Revise(c, in.Body.Subject, c.caller.Subject, in.Body.Reason))
+		})
 	route(a, Signed, op{id: "list-entitlements", method: http.MethodGet, path: "/entitlements", tag: "access", summary: "What people can have"}, func(c *call, _ *struct{}) (*answer[List[access.Entitlement]], error) {
 		all := []access.Entitlement{}
 		for _, s := range c.Systems() {
@@ -161,4 +184,13 @@ func (d During) asked(c *call, p Paged) (access.Page, *access.Period, error) {
 	}
 	period, err := d.period(c.Now())
 	return page, period, err
+}
+
+// counted returns the last count of the organisation, for those who see what is in it; nil
+// for others, and while the first is made.
+func (a *api) counted(c *call) (*access.Organisation, error) {
+	if !c.SeesEveryone() && !slices.ContainsFunc(c.Systems(), func(s access.System) bool { return s.Mine }) {
+		return nil, nil
+	}
+	return a.Counts.Get(c, a.answers)
 }

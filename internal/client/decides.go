@@ -170,6 +170,22 @@ func (c *Client) StartReview(ctx context.Context, system string) (s api.StartedR
 	return s, err
 }
 
+// Revise says that a system, or what else is gone through, was.
+func (c *Client) Revise(ctx context.Context, subject, reason string) (access.Decision, error) {
+	return c.decide(ctx, "/revisions", because(reason).with("subject", subject))
+}
+
+// SystemStates returns the systems with what their class demands and where practice falls
+// short.
+func (c *Client) SystemStates(ctx context.Context) ([]access.SystemState, error) {
+	return all[access.SystemState](ctx, c, "/systems", nil)
+}
+
+// Revisions returns when everything was last gone through.
+func (c *Client) Revisions(ctx context.Context) ([]access.Revision, error) {
+	return all[access.Revision](ctx, c, "/revisions", nil)
+}
+
 // DecideItem decides on a question of a review.
 func (c *Client) DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/review-items", item)+"/"+url.PathEscape(string(verdict)), because(reason))

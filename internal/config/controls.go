@@ -268,6 +268,9 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 		if where := outside(s); where != "" && c.OutsideEU == "refuse" && out.OutsideEU.Value == "" {
 			out.OutsideEU = policy.Demand[string]{Value: where, By: c.name}
 		}
+		if where := outside(s); where != "" && c.OutsideEU == "flag" && out.Flagged.Value == "" {
+			out.Flagged = policy.Demand[string]{Value: where, By: c.name}
+		}
 		strictest(&out.ReviewDays, c.ReviewDays, c.name, shorter)
 		strictest(&out.Reviewers, c.Reviewers, c.name, more)
 		strictest(&out.RequestDays, c.RequestDays, c.name, shorter)

@@ -218,6 +218,8 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	switch g := o.g; action {
 	case rights.StartReview:
 		_, _, err = g.StartReview(ctx, system, by)
+	case rights.Revise:
+		_, err = g.Revise(ctx, system, by, reason)
 	case rights.DecideReview:
 		_, err = g.DecideItem(ctx, o.item(system, entitlement, about, reviewer), store.Keep, by, reason)
 	case rights.DecideHold:
@@ -327,7 +329,7 @@ func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 // aboutPeople are the actions that are about a person.
 func aboutPeople(a rights.Action) bool {
 	switch a {
-	case rights.StartReview, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
+	case rights.StartReview, rights.Revise, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
 		return false
 	}
 	return true

@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,27 @@ import (
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
+
+// Revise records that a system of the catalogue, or one of store.Revised, was gone through and
+// is as it should be.
+func (g *Governance) Revise(ctx context.Context, subject string, by rights.Subject, reason string) (store.Decision, error) {
+	object := rights.Object{}
+	if !slices.Contains(store.Revised, subject) {
+		if _, ok := g.Config.Rules.Catalogue.System(subject); !ok {
+			return store.Decision{}, noSuchSystem(subject, systems(g.Config.Rules))
+		}
+		var err error
+		if object.Owners, err = g.owners(ctx, subject); err != nil {
+			return store.Decision{}, err
+		}
+	}
+	d, err := g.authorize(ctx, by, rights.Revise, object, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	d.Kind, d.Verdict, d.Subject = store.RevisionDecision, store.Looked, store.RevisionSubject(subject)
+	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })
+}
 
 // StartReview begins a review of a system: one item for each person and entitlement
 // of the system that the person has now, with the reasons as they are. It returns

@@ -46,31 +46,35 @@ func (s Strength) Meets(need Strength) bool {
 
 // Demand is a value with the name of the control that demands it.
 type Demand[T any] struct {
-	Value T
-	By    string
+	Value T      `json:"value"`
+	By    string `json:"by"` // the control
 }
 
 // Controls are what the class of a system demands of those who have access to it. The zero
 // value demands nothing.
 type Controls struct {
-	MFA Demand[Strength]
+	MFA Demand[Strength] `json:"mfa,omitzero"`
 	// NotTypes and NotSources are types of employment, and HR sources, whose people do not
 	// get access by them.
-	NotTypes, NotSources []Demand[string]
+	NotTypes   []Demand[string] `json:"not_types,omitempty"`
+	NotSources []Demand[string] `json:"not_sources,omitempty"`
 	// WithholdProtected: people with protected identity do not get access.
-	WithholdProtected Demand[bool]
+	WithholdProtected Demand[bool] `json:"withhold_protected,omitzero"`
 	// Screening: people get access while a screening (säkerhetsprövning) of theirs is valid.
-	Screening Demand[bool]
+	Screening Demand[bool] `json:"screening,omitzero"`
 	// OutsideEU is the first country outside the EU and the EEA in which the system's data
-	// lies or a supplier is, where a control refuses that: nobody gets access.
-	OutsideEU Demand[string]
+	// lies or a supplier is, where a control refuses that: nobody gets access. Flagged is the
+	// same where a control only flags it.
+	OutsideEU Demand[string] `json:"outside_eu,omitzero"`
+	Flagged   Demand[string] `json:"flagged,omitzero"`
 	// ReviewDays is how often access is reviewed, in days, and Reviewers by how many; zero
 	// when no control says.
-	ReviewDays, Reviewers Demand[int]
+	ReviewDays Demand[int] `json:"review_days,omitzero"`
+	Reviewers  Demand[int] `json:"reviewers,omitzero"`
 	// RequestDays is for how many days a request gives access at most, and Approvers who
 	// approve it.
-	RequestDays Demand[int]
-	Approvers   Demand[[]Approver]
+	RequestDays Demand[int]        `json:"request_days,omitzero"`
+	Approvers   Demand[[]Approver] `json:"approvers,omitzero"`
 }
 
 // Approver is who approves a request.
@@ -146,6 +150,10 @@ func (e *Entitlement) NeedsMFA() Strength {
 	}
 	return e.Controls.MFA.Value
 }
+
+// IsControlled reports whether the class of the system, or mfa: true, demands anything of who
+// may have the entitlement.
+func (e *Entitlement) IsControlled() bool { return e.MFA || !e.Controls.isZero() }
 
 // isZero reports whether nothing is demanded of who may have access.
 func (c *Controls) isZero() bool {

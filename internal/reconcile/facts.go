@@ -11,7 +11,7 @@ import (
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
-	if w.people.Facts, err = factsOf(ctx, e.DB, store.Everyone()); err != nil {
+	if w.people.Facts, err = FactsOf(ctx, e.DB, store.Everyone()); err != nil {
 		return err
 	}
 	return e.readMFA(ctx, w)
@@ -23,8 +23,8 @@ type decisionReader interface {
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
 }
 
-// factsOf reads what is decided about people.
-func factsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
+// FactsOf reads what is decided about people.
+func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
 	facts := map[identity.PersonID]policy.Facts{}
 	decisions, err := db.ReviewDecisions(ctx, of)
 	if err != nil {

@@ -45,6 +45,7 @@ const (
 	Readmit        Action = "person.readmit"
 	IssuePass      Action = "mfa.pass"
 	WithdrawPass   Action = "mfa.withdraw"
+	Revise         Action = "system.revise" // say that a system, the rules, the controls or the rights were gone through
 	ExemptFromMFA  Action = "mfa.exempt"    // and lift it
 	Screen         Action = "person.screen" // say until when a screening is valid, and lift it
 	RetryStep      Action = "step.retry"
@@ -71,7 +72,7 @@ const (
 var Reads = []Action{SeePerson, SeeProtected}
 
 // Actions are the decisions and operations.
-var Actions = []Action{StartReview, DecideReview, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
+var Actions = []Action{StartReview, DecideReview, Revise, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.

@@ -78,6 +78,9 @@ const (
 	// MFAExemptionDecision lets a person have, until a day, what needs MFA without it:
 	// "exempt" or "lift".
 	MFAExemptionDecision DecisionKind = "mfa-exemption"
+	// RevisionDecision says that what the subject names, a system or one of Revised, was gone
+	// through and is as it should be: "revised".
+	RevisionDecision DecisionKind = "revision"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -118,6 +121,7 @@ const (
 	Overrule Verdict = "overrule"
 	Screened Verdict = "screened"
 	Exempt   Verdict = "exempt"
+	Looked   Verdict = "revised"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -348,6 +352,21 @@ func (db *DB) NewestDecisionPerPerson(ctx context.Context, kind DecisionKind, of
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
+}
+
+// NewestDecisionPerSubject returns the newest decision of a kind on each subject that is
+// about no person.
+func (db *DB) NewestDecisionPerSubject(ctx context.Context, kind DecisionKind) (map[Subject]Decision, error) {
+	var all []Decision
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("d")+` FROM decision d WHERE kind = $1 AND person_id = ''
+		AND NOT EXISTS (SELECT 1 FROM decision n WHERE n.kind = d.kind AND n.subject = d.subject AND n.seq > d.seq)`, kind); err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	newest := make(map[Subject]Decision, len(all))
+	for _, d := range all {
+		newest[d.Subject] = d
+	}
+	return newest, nil
 }
 
 // decisions returns all decisions of a kind about people, the oldest first.

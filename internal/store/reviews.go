@@ -93,6 +93,22 @@ func (db *DB) NewestReviews(ctx context.Context, most int) ([]ReviewSummary, err
 	return all, nil
 }
 
+// LastReviews returns when the newest review of each system was started.
+func (db *DB) LastReviews(ctx context.Context) (map[string]time.Time, error) {
+	var rows []struct {
+		System    string `db:"system"`
+		StartedUS Micros `db:"started_us"`
+	}
+	if err := db.read.SelectContext(ctx, &rows, `SELECT system, MAX(started_us) AS started_us FROM review_campaign WHERE reviewer = '' GROUP BY system`); err != nil {
+		return nil, fmt.Errorf("read reviews: %w", err)
+	}
+	last := make(map[string]time.Time, len(rows))
+	for _, r := range rows {
+		last[r.System] = r.StartedUS.Time()
+	}
+	return last, nil
+}
+
 // OpenReviews returns how many reviews have questions that are not decided, and how many
 // questions these are.
 func (db *DB) OpenReviews(ctx context.Context) (campaigns, items int, err error) {

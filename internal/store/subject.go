@@ -39,6 +39,14 @@ func TargetSubject(target string) Subject { return Subject(target) }
 // TokenSubject is the subject of a TokenDecision, by the token's ID.
 func TokenSubject(id string) Subject { return Subject(id) }
 
+// RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
+// Revised.
+func RevisionSubject(of string) Subject { return Subject(of) }
+
+// Revised are what is gone through as systems are: the rules, the controls and the rights. No
+// system has such a name.
+var Revised = []string{"policy rules", "policy controls", "policy rights"}
+
 // SessionSubject is the subject of a SessionDecision, by the session's ID; empty for all
 // sessions of the person.
 func SessionSubject(id string) Subject { return Subject(id) }

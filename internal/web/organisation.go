@@ -2,64 +2,13 @@ package web
 
 import (
 	"cmp"
-	"context"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
 )
-
-// counted keeps the last count of the organisation. Counting reads everyone, so that no
-// page waits for it: it is done again when one asks and the last is old.
-type counted struct {
-	mu      sync.Mutex
-	last    *access.Organisation
-	err     error
-	running chan struct{} // closed when a count ends; nil when none runs
-}
-
-const (
-	// countedFor is for how long a count is shown without another being made.
-	countedFor = 10 * time.Minute
-	// countWait is how long a page waits for the first count.
-	countWait = 2 * time.Second
-)
-
-// get returns the last count; nil while the first is made.
-func (c *counted) get(ctx context.Context, a *access.Answers) (*access.Organisation, error) {
-	c.mu.Lock()
-	running := c.running
-	if old := c.last == nil || a.Now().Sub(c.last.At) > countedFor; old && running == nil {
-		running = make(chan struct{})
-		c.running = running
-		go func() {
-			o, err := a.Organisation(context.WithoutCancel(ctx))
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			if c.err = err; err == nil {
-				c.last = o
-			}
-			c.running = nil
-			close(running)
-		}()
-	}
-	last := c.last
-	c.mu.Unlock()
-	if last != nil {
-		return last, nil
-	}
-	select {
-	case <-running:
-	case <-time.After(countWait):
-	case <-ctx.Done():
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last, c.err
-}
 
 // organisationPage is the organisation with what is drawn of it.
 type organisationPage struct {
@@ -190,7 +139,7 @@ func (s *site) count(v *visit) (*access.Organisation, error) {
 	if !v.SeesEveryone() {
 		return nil, errEveryone
 	}
-	return s.counted.get(v, s.answers)
+	return s.Counts.Get(v, s.answers)
 }
 
 // heat makes a map of what is counted.

@@ -39,6 +39,7 @@ type Deps struct {
 	Importer *hr.Importer
 	Door     *signin.SignIn
 	Plans    *preview.Plans
+	Counts   *access.Counts
 	// Scopes are what a token can be for, as the API has them.
 	Scopes []string
 	Now    func() time.Time
@@ -53,7 +54,6 @@ type site struct {
 	books   map[wording.Language]*book
 	assets  map[string]asset // by their address
 	policy  string
-	counted counted
 }
 
 // New returns the pages, to be mounted at the root.

@@ -299,7 +299,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -336,6 +336,7 @@ CREATE TABLE review_campaign (
     started_by TEXT NOT NULL,
     started_us BIGINT NOT NULL
 );
+CREATE INDEX review_campaign_system ON review_campaign (system, started_us) WHERE reviewer = '';
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
