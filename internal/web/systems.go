@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
+	"strconv"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
@@ -22,6 +24,22 @@ type systemPage struct {
 	Next     string
 	MayStart bool // a review
 	Reviews  []access.Review
+	State    access.SystemState
+	// MayRevise: the reader may say that the system was gone through.
+	MayRevise bool
+	Suppliers []supplierRow
+}
+
+// supplierRow is a supplier, or one that works for it.
+type supplierRow struct {
+	policy.Supplier
+	For string // the supplier for whom it works; empty for none
+}
+
+// revisionsPage is when everything was last gone through.
+type revisionsPage struct {
+	Revisions []access.Revision
+	MayRevise bool // the rules, the controls and the rights
 }
 
 // ruleLine is a rule that gives something of the system.
@@ -35,7 +53,33 @@ type ruleLine struct {
 var errNoSystem = &access.UnknownTargetError{Target: "system"}
 
 func (s *site) systems() {
-	s.page("/systems", "systems", func(v *visit) (any, error) { return v.Systems(), nil })
+	s.page("/systems", "systems", func(v *visit) (any, error) {
+		counted, err := s.countedFor(v)
+		if err != nil {
+			return nil, err
+		}
+		return v.SystemStates(counted)
+	})
+	s.page("/systems/revisions", "revisions", func(v *visit) (any, error) {
+		if !v.SeesEveryone() {
+			return nil, errEveryone
+		}
+		all, err := v.Revisions()
+		if err != nil {
+			return nil, err
+		}
+		may, _, err := v.May(rights.Revise)
+		return revisionsPage{all, may}, err
+	})
+	s.form("/systems/revisions", func(v *visit) (string, error) {
+		subject := v.field("subject")
+		made, err := v.governance().Revise(v, subject, v.caller.Subject, v.field("reason"))
+		to := "/systems/revisions"
+		if v.field("from") == "system" {
+			to = "/systems/" + url.PathEscape(subject)
+		}
+		return to + "?done=" + strconv.FormatInt(made.Seq, 10), err
+	})
 	s.page("/systems/{system}", "system", func(v *visit) (any, error) {
 		p := systemPage{Chosen: v.query("entitlement")}
 		for _, x := range v.Systems() {
@@ -80,13 +124,41 @@ func (s *site) systems() {
 			}
 		}
 		may, _, err := v.May(rights.StartReview)
+		if err != nil {
+			return nil, err
+		}
 		p.MayStart = (may || p.Mine) && len(p.Has) > 0
-		return p, err
+		if may, _, err = v.May(rights.Revise); err != nil {
+			return nil, err
+		}
+		p.MayRevise = may || p.Mine
+		counted, err := s.countedFor(v)
+		if err != nil {
+			return nil, err
+		}
+		if p.State, err = v.SystemState(p.System.System, counted); err != nil {
+			return nil, err
+		}
+		for _, x := range p.State.Suppliers {
+			p.Suppliers = append(p.Suppliers, supplierRow{Supplier: x})
+			for _, sub := range x.SubSuppliers {
+				p.Suppliers = append(p.Suppliers, supplierRow{sub, x.Name})
+			}
+		}
+		return p, nil
 	})
 	s.form("/systems/{system}/review", func(v *visit) (string, error) {
 		campaign, _, err := v.governance().StartReview(v, v.request.PathValue("system"), v.caller.Subject)
 		return fmt.Sprintf("/reviews/%d", campaign), err
 	})
+}
+
+// countedFor returns the last count for those who see what is in it; nil for others.
+func (s *site) countedFor(v *visit) (*access.Organisation, error) {
+	if !v.SeesEveryone() && !slices.ContainsFunc(v.Systems(), func(x access.System) bool { return x.Mine }) {
+		return nil, nil
+	}
+	return s.Counts.Get(v, s.answers)
 }
 
 // owners returns the owner of a system and the deputies, those who are known. Who they are
