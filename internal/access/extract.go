@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -318,6 +319,9 @@ func (v *View) extraction(p identity.Person, ids []identity.PersonID) (*extracti
 	if x.people, err = own.DB.PeopleByID(own.ctx, ids); err != nil {
 		return nil, err
 	}
+	slices.SortFunc(x.people, func(a, b identity.Person) int { // the one that is asked about first
+		return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID))
+	})
 	for _, q := range x.people {
 		sees, err := own.visible(q)
 		if err != nil {
