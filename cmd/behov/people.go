@@ -21,6 +21,8 @@ type personDecider interface {
 	Split(ctx context.Context, ref, source, key, reason string) (api.SplitDecision, error)
 	Readmit(ctx context.Context, source, key, reason string) (access.Decision, error)
 	Erase(ctx context.Context, ref, reason string) (api.Proposal, error)
+	// Extract is everything that is stored about a person.
+	Extract(ctx context.Context, ref string) (access.Extract, error)
 	// EndSessions ends a session of a person, or all of them when id is empty.
 	EndSessions(ctx context.Context, ref, id, reason string) (access.Decision, error)
 }
@@ -39,7 +41,7 @@ decision is in the audit trail and can be undone.`,
 			"  behov people protect 1008 --reason \"decision of the Tax Agency, 3 March\"", personDecider.Protect),
 		a.aboutPersonCommand("legal-hold PERSON", "Keep everything of a person that would be deleted (--lift lets it go)",
 			"  behov people legal-hold 1004 --reason \"investigation 2026-17\"", personDecider.LegalHold),
-		a.sessionsCommand(), a.managersCommand(), a.eraseCommand(), a.readmitCommand())
+		a.sessionsCommand(), a.extractCommand(), a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 

@@ -280,7 +280,9 @@ func (r *register) has() {
 	for _, g := range r.Grants {
 		var why []string
 		for _, reason := range g.Reasons {
-			why = append(why, wording.Sentence(reason.By.Text))
+			if text := wording.Sentence(reason.By.Text); !slices.Contains(why, text) { // of each employment
+				why = append(why, text)
+			}
 		}
 		s.row(string(g.Entitlement), g.Text, lines(append(why, wording.Sentence(g.GateReason.Text))...))
 	}
