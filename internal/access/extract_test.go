@@ -242,6 +242,13 @@ func TestExtract(t *testing.T) {
 	}) {
 		t.Error("that the officer asked is not in the trail")
 	}
+	v, err := in.Answers().For(t.Context(), access.Viewer{Subject: in.By("staff")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if merged, err := in.Governance().Extract(t.Context(), v, string(x.People[1])); err != nil || !slices.Equal(merged.People, x.People) || len(merged.Grants) == 0 || merged.Identities[0].GivenName != "Anna" {
+		t.Errorf("asked for by the merged record: %+v, %v", merged, err)
+	}
 	before := len(x.Records)
 	own := asked("staff", wording.Swedish)
 	if len(own.Records) != before {

@@ -28,17 +28,14 @@ type extraction struct {
 }
 
 // MayExtract returns the person and those who were found to be the same, or an error when the
-// viewer may not have an extract of them.
+// viewer may not have an extract of them. Whoever merely has the same national identity number
+// is another person here: it may be a typing error.
 func (v *View) MayExtract(p identity.Person) ([]identity.PersonID, error) {
 	ids, err := v.DB.MergedPeople(v.ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	o := rights.Object{About: slices.Clone(ids)}
-	if slices.ContainsFunc(ids, func(id identity.PersonID) bool { return slices.Contains(v.linked, id) }) {
-		o.About = append(o.About, v.viewer.Subject.Person)
-	}
-	_, err = v.Config.Rights.May(v.known, rights.Extract, o)
+	_, err = v.Config.Rights.May(v.known, rights.Extract, rights.Object{About: ids})
 	return ids, err
 }
 
@@ -49,7 +46,7 @@ func (v *View) Extract(p identity.Person, as string) (Extract, error) {
 	if err != nil {
 		return Extract{}, err
 	}
-	x, err := v.extraction(p, ids)
+	x, err := v.extraction(ids)
 	if err != nil {
 		return Extract{}, err
 	}
@@ -63,11 +60,11 @@ func (v *View) Extract(p identity.Person, as string) (Extract, error) {
 }
 
 // extraction begins an extract: with a view of the same viewer that names no one else.
-func (v *View) extraction(p identity.Person, ids []identity.PersonID) (*extraction, error) {
+func (v *View) extraction(ids []identity.PersonID) (*extraction, error) {
 	own := *v
 	own.only, own.most, own.people, own.sees, own.decisions = ids, full, map[identity.PersonID]identity.Person{}, map[identity.PersonID]visibility{}, map[int64]store.Decision{}
 	own.owned, own.asked = maps.Clone(v.owned), maps.Clone(v.asked)
-	x := &extraction{View: &own, who: p.ID, ids: ids, sees: full, out: Extract{People: ids, AskedAt: v.Now().UTC(), Cut: []string{}, Identities: []ExtractIdentity{}, Employments: []ExtractEmployment{}, Events: []ExtractEvent{}, Pushed: []ExtractPushed{},
+	x := &extraction{View: &own, ids: ids, sees: full, out: Extract{AskedAt: v.Now().UTC(), Cut: []string{}, Identities: []ExtractIdentity{}, Employments: []ExtractEmployment{}, Events: []ExtractEvent{}, Pushed: []ExtractPushed{},
 		Accounts: []ExtractAccount{}, Access: []Access{}, Decisions: []Decision{}, Made: []ExtractMade{}, Imports: []ExtractImport{}, Reviews: []ReviewItem{}, Sessions: []ExtractSession{}, Tokens: []ExtractToken{},
 		Held: []ExtractHeld{}, StepDecisions: []ExtractStepDecision{}, Steps: []FailingStep{}, Open: []ExtractOpen{}, Findings: []ExtractFinding{}, Records: []Record{}}}
 	reader := wording.Reader{Language: v.viewer.Language, Place: wording.Page, Zone: v.Config.Zone, Person: x.called, Decision: own.decisionText}
@@ -81,9 +78,17 @@ func (v *View) extraction(p identity.Person, ids []identity.PersonID) (*extracti
 	if x.people, err = own.DB.PeopleByID(own.ctx, ids); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(x.people, func(a, b identity.Person) int { // the one that is asked about first
-		return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID))
+	if len(x.people) == 0 { // erased meanwhile
+		return nil, fmt.Errorf("%w (%q)", store.ErrNoPerson, ids[0])
+	}
+	if slices.Contains(ids, own.viewer.Subject.Person) { // over several merges, too
+		own.linked = ids
+	}
+	slices.SortFunc(x.people, func(a, b identity.Person) int { // first the one into whom the others were merged
+		return cmp.Or(cmp.Compare(min(1, len(a.MergedInto)), min(1, len(b.MergedInto))), cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID)))
 	})
+	x.who = x.people[0].ID
+	x.out.People = append([]identity.PersonID{x.who}, slices.DeleteFunc(slices.Clone(ids), func(id identity.PersonID) bool { return id == x.who })...)
 	for _, q := range x.people {
 		sees, err := own.visible(q)
 		if err != nil {

@@ -27,7 +27,10 @@ func (g *Governance) Extract(ctx context.Context, v *access.View, ref string) (a
 		return access.Extract{}, err
 	}
 	by := v.Subject()
-	people, err := g.DB.MergedPeople(ctx, p.ID)
+	if by.IsZero() {
+		return access.Extract{}, noMaker()
+	}
+	people, err := v.MayExtract(p)
 	if err != nil {
 		return access.Extract{}, err
 	}

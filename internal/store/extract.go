@@ -254,10 +254,10 @@ type FindingKind string
 
 // The kinds of findings.
 const (
-	FoundDrift      FindingKind = "unrepaired-drift"
-	FoundDifference FindingKind = "evaluator-difference"
-	FoundRecord     FindingKind = "held-record"
-	FoundGate       FindingKind = "gated-grant"
+	FindingUnrepairedDrift     FindingKind = "unrepaired-drift"
+	FindingEvaluatorDifference FindingKind = "evaluator-difference"
+	FindingHeldRecord          FindingKind = "held-record"
+	FindingGatedGrant          FindingKind = "gated-grant"
 )
 
 // FindingsOf returns the findings about a person.
@@ -268,11 +268,11 @@ func (db *DB) FindingsOf(ctx context.Context, person identity.PersonID) ([]Findi
 		kind  FindingKind
 		query string
 	}{
-		{FoundDrift, `SELECT target, entitlement, '' AS other, '' AS detail, since_us AS at_us FROM unrepaired_drift WHERE person_id = $1 ORDER BY target, entitlement`},
-		{FoundDifference, `SELECT '' AS target, entitlement, '' AS other, detail, found_us AS at_us FROM evaluator_difference WHERE person_id = $1 ORDER BY rules_digest, entitlement`},
-		{FoundRecord, `SELECT '' AS target, '' AS entitlement, other_id AS other, columns AS detail, held_us AS at_us FROM held_record WHERE person_id = $1 ORDER BY other_id`},
-		{FoundRecord, `SELECT '' AS target, '' AS entitlement, person_id AS other, '' AS detail, held_us AS at_us FROM held_record WHERE other_id = $1 ORDER BY person_id`},
-		{FoundGate, `SELECT '' AS target, entitlement, '' AS other, gate AS detail, 0 AS at_us FROM gated_grant WHERE person_id = $1 ORDER BY entitlement`},
+		{FindingUnrepairedDrift, `SELECT target, entitlement, '' AS other, '' AS detail, since_us AS at_us FROM unrepaired_drift WHERE person_id = $1 ORDER BY target, entitlement`},
+		{FindingEvaluatorDifference, `SELECT '' AS target, entitlement, '' AS other, detail, found_us AS at_us FROM evaluator_difference WHERE person_id = $1 ORDER BY rules_digest, entitlement`},
+		{FindingHeldRecord, `SELECT '' AS target, '' AS entitlement, other_id AS other, columns AS detail, held_us AS at_us FROM held_record WHERE person_id = $1 ORDER BY other_id`},
+		{FindingHeldRecord, `SELECT '' AS target, '' AS entitlement, person_id AS other, '' AS detail, held_us AS at_us FROM held_record WHERE other_id = $1 ORDER BY person_id`},
+		{FindingGatedGrant, `SELECT '' AS target, entitlement, '' AS other, gate AS detail, 0 AS at_us FROM gated_grant WHERE person_id = $1 ORDER BY entitlement`},
 	} {
 		var rows []struct {
 			Target      string            `db:"target"`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/behov/behov/internal/access"
@@ -27,7 +28,7 @@ func (s *site) extract() {
 		if err != nil {
 			return nil, err
 		}
-		p := extractPage{Person: x.People[0], Own: x.AskedBy.Actor == identity.PersonActor(x.People[0]), Sections: x.Sections(v.words, s.Config.Zone)}
+		p := extractPage{Person: x.People[0], Own: slices.Contains(x.People, v.caller.Subject.Person), Sections: x.Sections(v.words, s.Config.Zone)}
 		p.Title = v.T("extract.title-of", "who", v.Who(v.Ref(p.Person)))
 		return p, nil
 	})
