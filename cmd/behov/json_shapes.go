@@ -52,6 +52,7 @@ var shapes = []shape{
 	{"people apart", access.Decision{}},
 	{"people duplicates", list[access.Duplicate]{}},
 	{"people erase", proposalJSON{}},
+	{"people extract", access.Extract{}},
 	{"people legal-hold", access.Decision{}},
 	{"people list", list[access.PersonState]{}},
 	{"people main", access.Decision{}},

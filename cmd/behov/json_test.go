@@ -203,6 +203,7 @@ func TestGoldenJSON(t *testing.T) {
 	h.putSession("1006")
 	print(0, "people sessions", "people", "sessions", "1006")
 	print(0, "people sessions --end", "people", "sessions", "1006", "--end", "--reason", "r")
+	print(0, "people extract", "people", "extract", "1006", "--by", "1001")
 	print(0, "people main", "people", "main", "1004", "E5", "--reason", "r")
 	print(0, "people merge", "people", "merge", "1012", "1011", "--reason", "r", "--by", "1001")
 	print(0, "people split", "people", "split", "1012", "hr/1011", "--reason", "r", "--by", "1001")

@@ -6,6 +6,7 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/api"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/wording"
 )
 
 func (l *local) LegalHold(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
@@ -71,6 +72,20 @@ func (l *local) Sessions(ctx context.Context, ref string) ([]api.Session, error)
 	}
 	all, err := l.db.SessionsOf(ctx, p.ID, l.app.now())
 	return api.SessionsOf(all, ""), err
+}
+
+// Extract is of the person who asks: they see what they are cleared to see, and not what an
+// operator in a shell sees.
+func (l *local) Extract(ctx context.Context, ref string) (access.Extract, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Extract{}, err
+	}
+	v, err := (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).For(ctx, access.Viewer{Subject: by, Language: language(), Place: wording.Shell})
+	if err != nil {
+		return access.Extract{}, err
+	}
+	return l.governance().Extract(ctx, v, ref)
 }
 
 func (l *local) EndSessions(ctx context.Context, ref, id, reason string) (access.Decision, error) {

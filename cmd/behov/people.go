@@ -23,6 +23,8 @@ type personDecider interface {
 	Split(ctx context.Context, ref, source, key, reason string) (api.SplitDecision, error)
 	Readmit(ctx context.Context, source, key, reason string) (access.Decision, error)
 	Erase(ctx context.Context, ref, reason string) (api.Proposal, error)
+	// Extract is everything that is stored about a person.
+	Extract(ctx context.Context, ref string) (access.Extract, error)
 	// EndSessions ends a session of a person, or all of them when id is empty.
 	EndSessions(ctx context.Context, ref, id, reason string) (access.Decision, error)
 }
@@ -45,7 +47,7 @@ decision is in the audit trail and can be undone.`,
 			`Systems whose class demands a screening let the person in while it is valid, up to
 ten years ahead. A new date replaces the one before.`,
 			"  behov people screened 1004 --until 2031-03-03 --reason \"interview and register check, 2026-17\" --by 1001", personDecider.Screen),
-		a.sessionsCommand(), a.managersCommand(), a.eraseCommand(), a.readmitCommand())
+		a.sessionsCommand(), a.extractCommand(), a.managersCommand(), a.eraseCommand(), a.readmitCommand())
 	return cmd
 }
 

@@ -71,7 +71,14 @@ type View struct {
 	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
 	decisions map[int64]store.Decision
 	answers   map[[3]bool]bool // see mayAnswer
+	// only are those whom the view names, whomever the viewer may see: a register extract
+	// names no one else. nil is everyone.
+	only []identity.PersonID
+	most visibility // of only: how much of them is shown at most
 }
+
+// Subject returns who asks.
+func (v *View) Subject() rights.Subject { return v.viewer.Subject }
 
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
@@ -114,6 +121,17 @@ func (v *View) may(action rights.Action, o rights.Object) (bool, error) {
 // visible returns how much the viewer sees of a person. The employments of the person must
 // be read, unless the viewer sees everyone.
 func (v *View) visible(p identity.Person) (visibility, error) {
+	switch {
+	case v.only == nil:
+		return v.visibleByRights(p)
+	case !slices.Contains(v.only, p.ID):
+		return hidden, nil
+	}
+	sees, err := v.visibleByRights(p)
+	return min(sees, v.most), err
+}
+
+func (v *View) visibleByRights(p identity.Person) (visibility, error) {
 	if v.viewer.Subject.IsZero() {
 		if p.Protected {
 			return masked, nil

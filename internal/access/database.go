@@ -22,6 +22,7 @@ type Database interface {
 	trailReader
 	waitingReader
 	targetReader
+	registerReader
 }
 
 // SubjectReader reads a person, what is decided about them, and who else they are.
@@ -115,6 +116,26 @@ type targetReader interface {
 	DisabledAccounts(ctx context.Context) (map[string]int, error)
 	DisableProof(ctx context.Context, target string) (store.DisableProof, error)
 	Jobs() *queue.Jobs
+}
+
+// registerReader reads everything that is stored about one person.
+type registerReader interface {
+	MergedPeople(ctx context.Context, id identity.PersonID) ([]identity.PersonID, error)
+	PersonRowOf(ctx context.Context, person identity.PersonID) (store.PersonRow, error)
+	SourceRecords(ctx context.Context, person identity.PersonID) ([]store.SourceRecord, error)
+	EventsOf(ctx context.Context, person identity.PersonID, most int) ([]identity.Event, error)
+	ResourcesOf(ctx context.Context, person identity.PersonID) ([]store.SCIMResource, error)
+	AccountsOf(ctx context.Context, person identity.PersonID) ([]store.TargetAccount, error)
+	DecisionsNaming(ctx context.Context, person identity.PersonID, most int) ([]store.Decision, error)
+	DecisionsBy(ctx context.Context, maker identity.Actor, most int) ([]store.Decision, error)
+	ImportsBy(ctx context.Context, actor identity.Actor, most int) ([]store.Import, error)
+	ReviewItemsOf(ctx context.Context, person identity.PersonID, most int) ([]store.ReviewItem, error)
+	SessionsOf(ctx context.Context, person identity.PersonID, now time.Time) ([]store.Session, error)
+	TokensOf(ctx context.Context, owner identity.PersonID) ([]store.Token, error)
+	ErasureHold(ctx context.Context, person identity.PersonID) ([]store.Hold, error)
+	StepVerdictsOf(ctx context.Context, person identity.PersonID) ([]store.StepVerdict, error)
+	OpenSteps(ctx context.Context, target string, of store.PersonSet) ([]store.OpenStep, error)
+	FindingsOf(ctx context.Context, person identity.PersonID) ([]store.Finding, error)
 }
 
 // instant returns nil for the zero time.

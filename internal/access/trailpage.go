@@ -311,6 +311,9 @@ func (v *View) open(x *Record, r audit.Record, opened []byte, stored bool) {
 	if json.Unmarshal(opened, &payload) == nil { // it may be no object
 		x.Wrote = payload.Reason
 	}
+	if v.only != nil { // an extract of the person's own
+		x.Opened = opened
+	}
 	if stored && (v.viewer.Subject.IsZero() || x.Wrote != "" || bytes.Equal(opened, r.Payload)) {
 		x.Opened = opened
 	}

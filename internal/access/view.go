@@ -256,7 +256,7 @@ func (v *View) decisionText(seq int64) string {
 		}
 		v.decisions[seq] = d
 	}
-	if v.Masked(d.Person) {
+	if v.Masked(d.Person) || v.only != nil && !slices.Contains(v.only, d.Person) {
 		return ""
 	}
 	if d.Reason == "" {

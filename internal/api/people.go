@@ -85,6 +85,9 @@ func (a *api) people() {
 		all, err := c.Spells(in.Person)
 		return items(all, "", err)
 	})
+	route(a, Decides(rights.Extract), op{id: "extract-person", method: http.MethodGet, path: "/people/{person}/extract", tag: "extracts", summary: "Everything that is stored about a person (GDPR Article 15)", description: "For the person themselves, the data-protection officer and an administrator, who need more than one factor. That it was asked for about another person is recorded in the audit trail each time. It names no one else: other people have an ID."}, func(c *call, in *AboutPerson) (*answer[access.Extract], error) {
+		return one(c.governance().Extract(c, c.View, in.Person))
+	})
 	route(a, Signed, op{id: "list-decisions-about", method: http.MethodGet, path: "/people/{person}/decisions", tag: "decisions", summary: "The newest decisions about a person", description: "A caller who does not see everyone gets those about themselves only."},
 		func(c *call, in *struct {
 			AboutPerson

@@ -150,7 +150,7 @@ func (a *api) problem(ctx context.Context, err error) error {
 
 // isUnknown reports whether a refusal says that something does not exist.
 func isUnknown(code reason.Code) bool {
-	return strings.HasPrefix(string(code), "no-such-") || slices.Contains([]reason.Code{reason.CodeOf(reason.EntitlementNeverGiven{}), reason.CodeOf(reason.NothingOfTarget{})}, code)
+	return strings.HasPrefix(string(code), "no-such-") || slices.Contains([]reason.Code{reason.CodeOf(reason.EntitlementNeverGiven{}), reason.CodeOf(reason.NothingOfTarget{}), reason.CodeOf(reason.WasErased{})}, code)
 }
 
 // isHidden reports whether a person is not shown because the caller may not see them: they

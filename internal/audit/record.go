@@ -56,6 +56,9 @@ const (
 	DatabaseCopied Action = "database.copied"
 	// PersonErased: the person's data was destroyed.
 	PersonErased Action = "person.erased"
+	// PersonExtracted: the actor had an extract made of everything that is stored about
+	// another person.
+	PersonExtracted Action = "person.extracted"
 	// StepIntended is written before a step changes a target, StepEnded after.
 	// Every step has one of each, in this order.
 	StepIntended Action = "step.intended"

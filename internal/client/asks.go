@@ -46,6 +46,11 @@ func (c *Client) Person(ctx context.Context, ref string) (access.Person, error) 
 	return one[access.Person](ctx, c, at("/people", ref), nil)
 }
 
+// Extract returns everything that is stored about a person.
+func (c *Client) Extract(ctx context.Context, ref string) (access.Extract, error) {
+	return one[access.Extract](ctx, c, at("/people", ref, "/extract"), nil)
+}
+
 // Grants returns everything that a person has or gets.
 func (c *Client) Grants(ctx context.Context, ref string) (access.PersonGrants, error) {
 	return one[access.PersonGrants](ctx, c, at("/people", ref, "/grants"), nil)

@@ -407,6 +407,7 @@ var kindTable = []struct {
 	{"employment-ambiguous", EmploymentAmbiguous{}},
 	{"no-such-entitlement", NoSuchEntitlement{}},
 	{"entitlement-never-given", EntitlementNeverGiven{}},
+	{"was-erased", WasErased{}},
 	{"token-expiry", TokenExpiry{}},
 	{"no-such-day", NoSuchDay{}},
 	{"grant-on-hold", GrantOnHold{}},

@@ -332,6 +332,12 @@ type NoSuchEntitlement struct {
 	Near        string `json:"near,omitempty"` // one that is named alike
 }
 
+// WasErased says that the person was erased: nothing personal of them is stored.
+type WasErased struct {
+	kind
+	Person identity.PersonID `json:"person"`
+}
+
 // EntitlementNeverGiven says that neither the catalogue nor the audit trail knows the
 // entitlement.
 type EntitlementNeverGiven struct {

@@ -27,9 +27,12 @@ const (
 var grave = []Action{Erase, DecideHold, DecideImport, Suspend, LiftSuspension, ExemptFromMFA}
 
 // Requires returns the assurance that an action requires of a person who signed in or shows
-// a token. To see requires none beyond the sign-in.
+// a token. To see requires none beyond the sign-in; an extract of another person does, since it
+// holds everything at once.
 func Requires(a Action) Assurance {
 	switch {
+	case a == Extract:
+		return MultiFactor
 	case slices.Contains(Reads, a):
 		return SingleFactor
 	case slices.Contains(grave, a):

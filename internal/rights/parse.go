@@ -121,7 +121,7 @@ func parseLine(fields []string) (l Line, field int, err error) {
 		case !roleName.MatchString(fields[1]):
 			return l, 1, fmt.Errorf("%q is not a role: use %s, or a name of your own in lower-case letters, digits and hyphens", fields[1], Operator)
 		case l.Action != allActions && !slices.Contains(Actions, l.Action) && !slices.Contains(Reads, l.Action):
-			return l, 2, fmt.Errorf("%q is not an action; * means all of them but %s and %s", fields[2], SeePerson, SeeProtected)
+			return l, 2, fmt.Errorf("%q is not an action; * means all of them but %s, %s and %s", fields[2], SeePerson, SeeProtected, Extract)
 		case fields[3] != allow && fields[3] != deny:
 			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
 		case l.Role == Self && slices.Contains(Reads, l.Action): // about oneself one decides nothing, and may see

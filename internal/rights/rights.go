@@ -65,24 +65,27 @@ const (
 const (
 	SeePerson    Action = "person.see"           // who a person is, what they have, and why
 	SeeProtected Action = "person.see-protected" // who a person with protected identity is
+	// Extract is everything that is stored about a person, at once (GDPR Article 15). It needs
+	// a person.
+	Extract Action = "person.extract"
 )
 
 // Reads are the actions of reading. They change nothing, so a person may take them about
 // themselves.
-var Reads = []Action{SeePerson, SeeProtected}
+var Reads = []Action{SeePerson, SeeProtected, Extract}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, Revise, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
-// Everything else that is not reading needs a person: no line of rights.csv gives it to a
-// service account.
+// Everything else that is not reading needs a person, and so does Extract: no line of
+// rights.csv gives it to a service account.
 var ServiceActions = []Action{ImportFile}
 
 // needsPerson reports whether only a person can take an action.
 func needsPerson(a Action) bool {
-	return !slices.Contains(Reads, a) && !slices.Contains(ServiceActions, a)
+	return a == Extract || !slices.Contains(Reads, a) && !slices.Contains(ServiceActions, a)
 }
 
 // Role is a person's role in an installation or towards the object of a decision.
@@ -311,6 +314,9 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 		return "", fmt.Errorf("casbin: %w", err)
 	}
 	need := Requires(a)
+	if allowed && len(line) > 0 && Role(line[0]) == Self { // what is about themselves asks no more than the sign-in
+		need = SingleFactor
+	}
 	switch {
 	case allowed && s.Service == "" && s.How.remote() && s.Assurance < need: // a service account has no factors
 		return "", &AssuranceError{Action: a, Requires: need}

@@ -45,7 +45,7 @@ func (s *site) newBook(l wording.Language) (*book, error) {
 	}
 	base, err := template.New("base.html").Funcs(template.FuncMap{"t": b.t, "date": b.Date, "day": b.Day, "instant": b.Instant, "number": b.Number, "percent": b.percent,
 		"sentence": wording.Sentence, "entitlement": b.Entitlement, "system": b.System, "systemOf": b.systemOf, "term": b.words.Term, "asset": s.assetAddress, "who": b.Who, "reasons": reasons, "iso": iso, "dict": dict}).
-		ParseFS(files, "templates/base.html", "templates/parts.html")
+		ParseFS(files, "templates/base.html", "templates/parts.html", extractParts)
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
@@ -55,7 +55,7 @@ func (s *site) newBook(l wording.Language) (*book, error) {
 	}
 	for _, f := range names {
 		name := strings.TrimSuffix(f.Name(), ".html")
-		if name == "base" || name == "parts" {
+		if name == "base" || name == "parts" || "templates/"+f.Name() == extractParts {
 			continue
 		}
 		page, err := base.Clone()

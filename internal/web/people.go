@@ -278,6 +278,9 @@ func (v *visit) person(ref string) (any, error) {
 			return nil, err
 		}
 	}
+	if p.May["extract"], _, err = v.MayDecide(rights.Extract, about); err != nil {
+		return nil, err
+	}
 	if p.Decided, err = v.DecisionsAbout(id, decisionsListed); err != nil {
 		return nil, err
 	}

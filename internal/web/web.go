@@ -75,6 +75,7 @@ func New(d Deps) (http.Handler, error) {
 	}
 	s.start()
 	s.people()
+	s.extract()
 	s.systems()
 	s.reviews()
 	s.changes()

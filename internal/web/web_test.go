@@ -235,6 +235,8 @@ func TestPages(t *testing.T) {
 				"/administration/rights": 200, "/nothing": 404, "/people/nobody": 404, "/systems/nothing": 404, "/changes": sees, "/organisation": sees, "/organisation/office": sees, "/administration": sees, person(key): 200, "/mine?on=2026-11-01": 200, "/mine?on=nonsense": 200} {
 				v.get(path, want)
 			}
+			v.get(person(key)+"/extract", 200)
+			v.get(person("staff")+"/extract", map[bool]int{true: 200, false: map[bool]int{true: 409, false: 404}[sees == 200 || key == "manager"]}[key == "administrator" || key == "officer"])
 			// A stranger sees none of the others.
 			want := http.StatusNotFound
 			if sees == http.StatusOK {
@@ -249,6 +251,14 @@ func TestPages(t *testing.T) {
 	en := h.as("manager", "en")
 	en.get(person("staff"), 200, "Anna Staff", "Librarian", "Lends books.", "Everybody.")
 	en.get(person("secret"), 200, "NOT Hemligsson", "Protected identity", "NOT hideout")
+	officer := h.as("officer", "en")
+	officer.get(person("staff"), 200, "Register extract")
+	officer.get(person("staff")+"/extract", 200, "Register extract: Anna Staff", "stands in the audit trail", "GDPR", "person.extracted", "another person", "NOT Familymanager")
+	officer.get("/mine", 200, "Register extract")
+	officer.get(person("officer")+"/extract", 200, "Everything that behov stores", "NOT That you asked for it")
+	h.as("officer", "sv").get(person("secret")+"/extract", 200, "Registerutdrag: Skyddad identitet", "NOT Hemligsson", "NOT hideout")
+	h.as("staff", "sv").get("/mine", 200, "Registerutdrag")
+	en.get(person("staff"), 200, "NOT Register extract")
 	auditor := h.as("auditor", "en")
 	auditor.get("/organisation/office", 200, "Anna Staff", "Librarian", "NOT Hemligsson")
 	auditor.get("/organisation/hideout", 200, "No one, or no one whom you may see", "NOT Hemligsson", "NOT Protected identity")
@@ -527,7 +537,7 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	used := map[string]bool{}
-	var prefixes []string
+	prefixes := []string{"extract."} // package access words an extract
 	call := regexp.MustCompile(`(?:\bt |\$\.T |\.T\(|\bT\()"([a-z0-9.-]+)"`)
 	made := regexp.MustCompile(`(?:printf |\bt |\.T\(|\bT\()\(?"([a-z.-]+[.-])(?:%s|"\s*\+)`)
 	for _, pattern := range []string{"templates/*.html", "*.go"} {

@@ -347,6 +347,7 @@ CREATE TABLE review_item (
     PRIMARY KEY (campaign_id, number)
 );
 CREATE INDEX review_item_open ON review_item (campaign_id) WHERE decision IS NULL;
+CREATE INDEX review_item_person ON review_item (person_id);
 
 -- What is held now, as JSON without personal values in body. A hold that went through is
 -- deleted: when the same comes up again it is raised, and decided on, once more.
