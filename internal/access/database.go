@@ -50,6 +50,7 @@ type peopleReader interface {
 	NewestChanged(ctx context.Context, ended bool, since time.Time, most int) ([]audit.Interval, error)
 	ChangedOf(ctx context.Context, people []identity.PersonID, since time.Time) ([]audit.Interval, error)
 	OpenAccess(ctx context.Context) iter.Seq2[store.OpenAccess, error]
+	EnrolmentHistory(ctx context.Context, person identity.PersonID) ([]store.Enrolment, error)
 	Enrolments(ctx context.Context, of store.PersonSet) (map[identity.PersonID]string, error)
 	PeopleAfter(ctx context.Context, after identity.PersonID, most int) ([]identity.Person, error)
 	PeopleInUnit(ctx context.Context, unit string, after identity.PersonID, most int) ([]identity.Person, error)

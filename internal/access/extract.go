@@ -36,6 +36,7 @@ type Extract struct {
 	Made          []ExtractMade         `json:"decisions_made"`
 	Imports       []ExtractImport       `json:"imports"` // of files that the person chose
 	Reviews       []ReviewItem          `json:"review_items"`
+	Enrolments    []ExtractEnrolment    `json:"mfa_enrolments"`
 	Sessions      []ExtractSession      `json:"sessions"`
 	Tokens        []ExtractToken        `json:"tokens"`
 	Held          []ExtractHeld         `json:"held"`
@@ -239,4 +240,11 @@ type ExtractRetention struct {
 	What Retained `json:"what"`
 	Days int      `json:"days,omitempty"` // left out when no time is set
 	Text string   `json:"text"`
+}
+
+// ExtractEnrolment is a time in which a person was seen to be enrolled for MFA.
+type ExtractEnrolment struct {
+	Method string     `json:"method"` // a policy.Strength
+	Since  time.Time  `json:"since"`
+	Until  *time.Time `json:"until,omitempty"`
 }

@@ -29,7 +29,7 @@ var inExtract = map[string]string{
 	"person": "identities", "person_source_key": "identities.records", "person_position": "identities.position", "employment": "employments", "hr_import": "imports", "hr_event": "hr_events",
 	"api_token": "tokens", "session": "sessions", "scim_resource": "pushed", "decision": "decisions", "review_item": "review_items", "hold_step": "held", "step_decision": "step_decisions",
 	"gated_grant": "findings", "held_record": "findings", "evaluator_difference": "findings", "unrepaired_drift": "findings", "account": "accounts", "open_step": "open_steps", "failing_step": "failing_steps",
-	"audit_record": "audit_records", "access_interval": "access", "hold": "held",
+	"audit_record": "audit_records", "mfa_enrolment": "mfa_enrolments", "access_interval": "access", "hold": "held",
 }
 
 // notInExtract are the tables of which nothing is, each with the reason why not.
@@ -160,7 +160,7 @@ func tellStory(t *testing.T, in *installation) {
 		if err := tx.RecordImport(ctx, store.Import{ID: "i-2", Source: "hr", FileHash: "x", Actor: identity.PersonActor(staff.ID), Status: store.ImportDone}, in.Time, in.Time); err != nil {
 			return err
 		}
-		for _, err := range []error{tx.AddGatedGrant(ctx, store.GatedGrant{Person: staff.ID, Entitlement: "lib:library", Gate: "awaiting-mfa"}),
+		for _, err := range []error{tx.RecordEnrolment(ctx, staff.ID, "strong", identity.System, "one", in.Time), tx.AddGatedGrant(ctx, store.GatedGrant{Person: staff.ID, Entitlement: "lib:library", Gate: "awaiting-mfa"}),
 			tx.RecordUnrepairedDrift(ctx, audit.Key{Target: "one", Person: staff.ID, Entitlement: "lib:library"}, in.Time), tx.SetPersonPosition(ctx, staff.ID, "office"),
 			tx.HoldRecord(ctx, store.HeldRecord{Person: staff.ID, Other: stranger.ID, Columns: "email"}, in.Time),
 			tx.SetEvaluatorDifferences(ctx, "old", staff.ID, []store.EvaluatorDifference{{Entitlement: "lib:library", Detail: "rule x"}}, in.Time)} {

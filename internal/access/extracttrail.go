@@ -116,6 +116,18 @@ func (x *extraction) reviews() error {
 // signIns are sessions and tokens, without what opens them.
 func (x *extraction) signIns() error {
 	for _, id := range x.ids {
+		enrolments, err := x.DB.EnrolmentHistory(x.ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, e := range enrolments {
+			shown := ExtractEnrolment{Method: e.Method, Since: e.SinceUS.Time()}
+			if e.UntilUS != nil {
+				until := e.UntilUS.Time()
+				shown.Until = &until
+			}
+			x.out.Enrolments = append(x.out.Enrolments, shown)
+		}
 		sessions, err := x.DB.SessionsOf(x.ctx, id, time.Time{})
 		if err != nil {
 			return err

@@ -327,7 +327,11 @@ func (r *register) decided() {
 }
 
 func (r *register) signedIn() {
-	s := r.section("sessions", "began", "used", "expires", "number")
+	s := r.section("enrolments", "method", "since", "until")
+	for _, e := range r.Enrolments {
+		s.row(r.t("method."+e.Method), r.at(e.Since), r.when(e.Until))
+	}
+	s = r.section("sessions", "began", "used", "expires", "number")
 	for _, x := range r.Sessions {
 		s.row(r.at(x.Began), r.at(x.Used), r.at(x.Expires), x.ID)
 	}
