@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -162,7 +163,7 @@ func (a *app) simulateThere(ctx context.Context, files simulated, all bool) erro
 		if err != nil {
 			return err
 		}
-		what.HR = &api.TriedHRFile{Source: files.source, Name: files.hr, Content: content}
+		what.HR = &api.TriedHRFile{Source: files.source, Name: files.hr, Content: base64.StdEncoding.EncodeToString(content)}
 	}
 	p := newProgress(a.stderr)
 	made, err := d.operations.(*client.Client).Simulate(ctx, what, p.show)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
@@ -25,7 +26,7 @@ type Trial struct {
 type TriedHRFile struct {
 	Source  string `json:"source,omitempty" doc:"The source it is from; where there is one it need not be named." maxLength:"100"`
 	Name    string `json:"name" doc:"What problems call it." minLength:"1" maxLength:"200"`
-	Content []byte `json:"content" doc:"The file, in Base64."`
+	Content string `json:"content" doc:"The file, in Base64 (RFC 4648, section 4)."`
 }
 
 // SimulationTask is a simulation that is being made, or was.
@@ -110,7 +111,13 @@ func (t Trial) trial(c *config.Config) (preview.Trial, error) {
 		if !slices.Contains(names, name) {
 			return out, newProblem(http.StatusNotFound, "not-found", "there is no such source of files")
 		}
-		out.HR = &preview.HRFile{Source: c.Sources[name], Name: t.HR.Name, Content: t.HR.Content}
+		content, err := base64.StdEncoding.DecodeString(t.HR.Content)
+		if err != nil || len(content) == 0 {
+			p := newProblem(http.StatusBadRequest, "files", "the HR file is not in Base64, or is empty")
+			p.Errors = []FieldError{{Message: "it is no Base64", Location: "body.hr.content"}}
+			return out, p
+		}
+		out.HR = &preview.HRFile{Source: c.Sources[name], Name: t.HR.Name, Content: content}
 	}
 	if out.HR == nil && out.Instead == (config.Instead{}) {
 		return out, newProblem(http.StatusBadRequest, "nothing-tried", "there is nothing to try: give policy, catalogue, units or hr")

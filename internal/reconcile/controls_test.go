@@ -140,7 +140,7 @@ func TestClassesAndControls(t *testing.T) {
 	}
 	day := identity.DateOf(run.Now(), run.Config.Zone)
 	c := &controlled{directoryRun: run, time: run.Now(), kind: "permanent", protected: "no", control: "from: {integrity: 4}, screening: true", class: "confidentiality: 0, integrity: 0, availability: 0"}
-	run.Engine.Now = func() time.Time { return c.time }
+	run.Now = func() time.Time { return c.time }
 	c.configured()
 	connected, err := targets.Connect(c.Config, c.DB) // as it reads the attribute of MFA
 	if err != nil {

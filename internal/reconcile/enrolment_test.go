@@ -77,7 +77,7 @@ func TestEnrolmentIsHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range history {
-			text := string(s.Method)
+			text := s.Method
 			if s.UntilUS != nil {
 				text += " until"
 			}

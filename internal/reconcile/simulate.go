@@ -281,7 +281,7 @@ type simulating struct {
 func (s *simulating) note(people iter.Seq[plan.Person]) iter.Seq[plan.Person] {
 	place := map[policy.EntitlementID]int32{}
 	for i, e := range s.before.people.Config.Rules.Catalogue.Entitlements {
-		place[e.ID] = int32(i) //nolint:gosec // no catalogue has as many
+		place[e.ID] = int32(i)
 	}
 	return func(yield func(plan.Person) bool) {
 		for p := range people {

@@ -286,7 +286,7 @@ func (v *visit) person(ref string) (any, error) {
 	}
 	suspended, held := !p.Suspended.IsZero(), !p.LegalHold.IsZero()
 	p.May["suspend"], p.May["unsuspend"] = p.May["suspend"] && !suspended, p.May["unsuspend"] && suspended
-	screened, exempt := grants.Person.ScreenedUntil != "", grants.Person.MFAExemptUntil != ""
+	screened, exempt := p.ScreenedUntil != "", p.MFAExemptUntil != ""
 	p.May["screen"], p.May["unscreen"] = p.May["screen"] && (v.demands(func(c *policy.Controls) bool { return c.Screening.Value }) || screened), p.May["unscreen"] && screened
 	p.May["exempt"], p.May["unexempt"] = p.May["exempt"] && v.needsMFA() && !exempt, p.May["unexempt"] && exempt
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held

@@ -136,7 +136,10 @@ func (s *site) form(pattern string, act func(*visit) (to string, err error)) {
 
 // upload adds what a form with files does. They are kept in memory alone.
 func (s *site) upload(pattern string, act func(*visit) (to string, err error)) {
-	s.posted(pattern, func(r *http.Request) error { return r.ParseMultipartForm(2 * MostUploaded) }, act)
+	s.posted(pattern, func(r *http.Request) error {
+		r.Body = http.MaxBytesReader(nil, r.Body, MostUploaded)
+		return r.ParseMultipartForm(2 * MostUploaded) //nolint:gosec // the body is bounded: the line above, and the mount
+	}, act)
 }
 
 func (s *site) posted(pattern string, parse func(*http.Request) error, act func(*visit) (to string, err error)) {
