@@ -24,6 +24,7 @@ type operations interface {
 	stepOperations
 	reviewOperations
 	systemOperations
+	conflictOperations
 	importReader
 	reporter
 	statusReader

@@ -61,7 +61,7 @@ login, e-mail address or ID.`,
 
 func (a *app) printGrant(g access.Grant) {
 	a.printf("\n%s: %s\n", g.Entitlement, g.Text)
-	for _, r := range []access.Reason{g.GateReason, g.Exemption} {
+	for _, r := range []access.Reason{g.GateReason, g.Exemption, g.Allowed} {
 		if r.IsZero() {
 			continue
 		}

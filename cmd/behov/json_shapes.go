@@ -25,6 +25,8 @@ var shapes = []shape{
 	{"audit who-had", list[access.Access]{}},
 	{"backup", store.CopyResult{}},
 	{"check", checkJSON{}},
+	{"conflicts", list[access.ConflictState]{}},
+	{"conflicts allow", access.Decision{}},
 	{"connectors", connectorsJSON{}},
 	{"db copy", store.CopyResult{}},
 	{"db migrate", migrateJSON{}},

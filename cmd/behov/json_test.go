@@ -216,6 +216,11 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "review list", "review", "list", "--all")
 	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nservice_accounts:\n  payroll: {purpose: says who is hired, responsible: [1001]}\n")
 	h.ok("token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "the payroll system")
+	if err := os.WriteFile(h.file("conflicts.yaml"), []byte("conflicts:\n  lend-and-teach: {why: nobody lends to their own pupils, between: [\"library:desk\", \"base:staff\"]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	print(0, "conflicts allow", "conflicts", "allow", "1006", "lend-and-teach", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
+	print(0, "conflicts", "conflicts")
 	print(0, "systems revise", "systems", "revise", "school", "--reason", "r", "--by", "1001")
 	print(0, "systems", "systems")
 	print(0, "systems SYSTEM", "systems", "school")

@@ -107,7 +107,7 @@ func (l *local) DecideItem(ctx context.Context, item string, verdict store.Verdi
 }
 
 func (l *local) SystemStates(ctx context.Context) ([]access.SystemState, error) {
-	counted, err := (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).Organisation(ctx)
+	counted, err := l.counted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,5 +124,27 @@ func (l *local) Revise(ctx context.Context, subject, reason string) (access.Deci
 		return access.Decision{}, err
 	}
 	d, err := l.governance().Revise(ctx, subject, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+// counted counts what people have against controls and in conflicts.
+func (l *local) counted(ctx context.Context) (*access.Organisation, error) {
+	return (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).Organisation(ctx)
+}
+
+func (l *local) Conflicts(ctx context.Context) ([]access.ConflictState, error) {
+	counted, err := l.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.view(ctx).Conflicts(counted)
+}
+
+func (l *local) AllowConflict(ctx context.Context, ref, conflict, until string, lift bool, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().AllowConflict(ctx, p, conflict, identity.Date(until), lift, by, reason)
 	return l.shown(ctx, d, err)
 }

@@ -35,9 +35,9 @@ organisation were in place, or if an HR file was imported: who would get, lose o
 wait for what, and why, and what the next run would do because of it. The targets
 are read as they are; nothing is changed, and nothing is imported.
 
---rules names a directory with any of the files policy.csv, catalogue.yaml and
-units.csv, by the names that behov.yaml gives them; what is not there stays as it
-is. When the change is put in place, behov plan makes the plan whose digest is
+--rules names a directory with any of the files policy.csv, catalogue.yaml,
+units.csv, controls.yaml and conflicts.yaml, by the names that behov.yaml gives
+them; what is not there stays as it is. When the change is put in place, behov plan makes the plan whose digest is
 shown here. What an HR file has held is taken as released, so that its effect can
 be seen; the report says what would be held.
 
@@ -153,7 +153,7 @@ func (a *app) simulateThere(ctx context.Context, files simulated, all bool) erro
 	for _, f := range []struct {
 		from *config.NewFile
 		to   *string
-	}{{instead.Policy, &what.Policy}, {instead.Catalogue, &what.Catalogue}, {instead.Units, &what.Units}} {
+	}{{instead.Policy, &what.Policy}, {instead.Catalogue, &what.Catalogue}, {instead.Units, &what.Units}, {instead.Controls, &what.Controls}, {instead.Conflicts, &what.Conflicts}} {
 		if f.from != nil {
 			*f.to = string(f.from.Content)
 		}

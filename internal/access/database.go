@@ -31,6 +31,7 @@ type SubjectReader interface {
 	PeopleByKeys(ctx context.Context, keys []identity.SourceKey) (map[identity.SourceKey]identity.Person, error)
 	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
+	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
 	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
 }
@@ -84,6 +85,7 @@ type heldReader interface {
 type trailReader interface {
 	RulesRecords(ctx context.Context, most int) ([]audit.Record, error)
 	NewestDecisionPerSubject(ctx context.Context, kind store.DecisionKind) (map[store.Subject]store.Decision, error)
+	OpenIntervalsOf(ctx context.Context, people []identity.PersonID) ([]audit.Interval, error)
 	LastReviews(ctx context.Context) (map[string]time.Time, error)
 	VersionTexts(ctx context.Context, digests []string) (map[string]string, error)
 	Intervals(ctx context.Context, q store.IntervalQuery) ([]audit.Interval, error)

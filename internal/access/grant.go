@@ -57,9 +57,11 @@ type Grant struct {
 	Gate       policy.Gate `json:"gate,omitempty"`
 	GateReason Reason      `json:"gate_reason,omitzero"`
 	// Exemption is the decision by which the person has it without the MFA that it needs.
-	Exemption Reason        `json:"exemption,omitzero"`
-	Until     identity.Date `json:"until,omitempty"` // the last day of a handover
-	Reasons   []GrantReason `json:"reasons"`
+	Exemption Reason `json:"exemption,omitzero"`
+	// Allowed is the decision by which the person has it in spite of a conflict.
+	Allowed Reason        `json:"allowed,omitzero"`
+	Until   identity.Date `json:"until,omitempty"` // the last day of a handover
+	Reasons []GrantReason `json:"reasons"`
 }
 
 // GrantReason is a rule that gives an entitlement, for an employment.
@@ -225,6 +227,7 @@ func (v *View) grant(h holdings, g policy.Grant) Grant {
 	state, step := v.state(h, g)
 	x := v.standing(g.Entitlement, state, step)
 	x.Gate, x.GateReason, x.Exemption, x.Until = g.Gate, v.Because(g.GateReason), v.Because(g.Exemption), g.Until
+	x.Allowed = v.Because(g.Allowed)
 	for _, r := range g.Reasons {
 		x.Reasons = append(x.Reasons, GrantReason{v.Because(r.By), h.employmentOf(r.Employment)})
 	}
@@ -324,7 +327,7 @@ func (v *View) Grants(ref string, statuses Statuses) (PersonGrants, error) {
 func (v *View) prepareGrants(h holdings, grants []policy.Grant) {
 	var reasons []reason.Reason
 	for _, g := range grants {
-		reasons = append(reasons, g.GateReason, g.Exemption)
+		reasons = append(reasons, g.GateReason, g.Exemption, g.Allowed)
 		for _, r := range g.Reasons {
 			reasons = append(reasons, r.By)
 		}

@@ -31,6 +31,20 @@ type Organisation struct {
 	// Shortfalls are what people have though a control of the system's class does not let
 	// them, or they lack the MFA that is demanded, by system.
 	Shortfalls map[string]Shortfalls
+	// Conflicts are the people who have both sides of one: the first of each, and how many.
+	Conflicts map[string]ConflictCount
+}
+
+// ConflictCount is how many people have both sides of a conflict.
+type ConflictCount struct {
+	Count int
+	First []ConflictHolder // at most peopleListed
+}
+
+// ConflictHolder is a person with an entitlement of every side of a conflict.
+type ConflictHolder struct {
+	Person identity.PersonID
+	Sides  []policy.EntitlementID
 }
 
 // Shortfalls is how much access there is in a system against its controls, and the first.
@@ -81,7 +95,7 @@ const months = 13
 func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 	day := a.Today()
 	tree := a.Config.Rules.Units.On(day)
-	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}, Shortfalls: map[string]Shortfalls{}}
+	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}, Shortfalls: map[string]Shortfalls{}, Conflicts: map[string]ConflictCount{}}
 	facts, err := reconcile.FactsOf(ctx, a.DB, store.Everyone())
 	if err != nil {
 		return nil, err
@@ -128,6 +142,13 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		for name, sides := range a.Config.Rules.Catalogue.Held(func(id policy.EntitlementID) bool { return slices.Contains(has, id) }) {
+			c := o.Conflicts[name]
+			if c.Count++; len(c.First) < peopleListed {
+				c.First = append(c.First, ConflictHolder{p.ID, sides})
+			}
+			o.Conflicts[name] = c
 		}
 		if err := a.shortfalls(o, p, has, facts[p.ID], enrolled); err != nil {
 			return nil, err

@@ -60,7 +60,7 @@ type SystemState struct {
 	Controls  policy.Controls   `json:"controls"`
 	// Owners are the owner and the deputies who work here.
 	Owners []Ref `json:"owners"`
-	// Revised is when somebody last said that the system was gone through.
+	// Revised is when a person last said that the system was gone through.
 	Revised *Decision `json:"revised,omitempty"`
 	// Findings are where practice falls short. They are left out for a viewer who neither
 	// sees everyone nor answers for the system.

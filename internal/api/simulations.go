@@ -19,6 +19,8 @@ type Trial struct {
 	Policy    string       `json:"policy,omitempty" doc:"The text of other rules, as policy.csv."`
 	Catalogue string       `json:"catalogue,omitempty" doc:"The text of another catalogue, as catalogue.yaml."`
 	Units     string       `json:"units,omitempty" doc:"The text of another organisation, as units.csv."`
+	Controls  string       `json:"controls,omitempty" doc:"The text of other controls, as controls.yaml."`
+	Conflicts string       `json:"conflicts,omitempty" doc:"The text of other segregations of duties, as conflicts.yaml."`
 	HR        *TriedHRFile `json:"hr,omitempty" doc:"An HR file."`
 }
 
@@ -97,7 +99,7 @@ func (t Trial) trial(c *config.Config) (preview.Trial, error) {
 	for _, f := range []struct {
 		name, text string
 		to         **config.NewFile
-	}{{c.RuleFiles.Policy, t.Policy, &out.Instead.Policy}, {c.RuleFiles.Catalogue, t.Catalogue, &out.Instead.Catalogue}, {c.RuleFiles.Units, t.Units, &out.Instead.Units}} {
+	}{{c.RuleFiles.Policy, t.Policy, &out.Instead.Policy}, {c.RuleFiles.Catalogue, t.Catalogue, &out.Instead.Catalogue}, {c.RuleFiles.Units, t.Units, &out.Instead.Units}, {c.RuleFiles.Controls, t.Controls, &out.Instead.Controls}, {c.RuleFiles.Conflicts, t.Conflicts, &out.Instead.Conflicts}} {
 		if f.text != "" {
 			*f.to = &config.NewFile{Name: f.name, Content: []byte(f.text)}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
@@ -63,6 +64,26 @@ func (a *api) trail() {
 		all, err := c.SystemStates(counted)
 		return items(all, "", err)
 	})
+	route(a, SeesAll, op{id: "list-conflicts", method: http.MethodGet, path: "/conflicts", tag: "access", summary: "The segregations of duties, and who has both sides", description: "Who has both sides is counted in the background, and is in the answer once it is counted."}, func(c *call, _ *struct{}) (*answer[List[access.ConflictState]], error) {
+		counted, err := a.Counts.Get(c, a.answers)
+		if err != nil {
+			return nil, err
+		}
+		all, err := c.Conflicts(counted)
+		return items(all, "", err)
+	})
+	route(a, Decides(rights.AllowConflict), op{id: "allow-conflict", method: http.MethodPost, path: "/people/{person}/conflicts/{conflict}", tag: "decisions", summary: "Let a person have both sides of a conflict until a day, or end that: the reason says what makes up for it"},
+		func(c *call, in *struct {
+			AboutOne
+			Conflict string `path:"conflict" maxLength:"200"`
+			Body     Ending
+		}) (*answer[access.Decision], error) {
+			p, err := c.person(in.AboutOne)
+			if err != nil {
+				return nil, err
+			}
+			return c.decided(c.governance().AllowConflict(c, p, in.Conflict, identity.Date(in.Body.Until), in.Body.Lift, c.caller.Subject, in.Body.Reason))
+		})
 	route(a, SeesAll, op{id: "list-revisions", method: http.MethodGet, path: "/revisions", tag: "access", summary: "When systems, rules, controls and rights were last gone through, what is late first"}, func(c *call, _ *struct{}) (*answer[List[access.Revision]], error) {
 		all, err := c.Revisions()
 		return items(all, "", err)

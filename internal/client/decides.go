@@ -186,6 +186,16 @@ func (c *Client) Revisions(ctx context.Context) ([]access.Revision, error) {
 	return all[access.Revision](ctx, c, "/revisions", nil)
 }
 
+// Conflicts returns the segregations of duties, and who has both sides.
+func (c *Client) Conflicts(ctx context.Context) ([]access.ConflictState, error) {
+	return all[access.ConflictState](ctx, c, "/conflicts", nil)
+}
+
+// AllowConflict lets a person have both sides of a conflict until a day, or ends that.
+func (c *Client) AllowConflict(ctx context.Context, ref, conflict, until string, lift bool, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/conflicts/")+url.PathEscape(conflict), untilDay(until, lift, reason))
+}
+
 // DecideItem decides on a question of a review.
 func (c *Client) DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/review-items", item)+"/"+url.PathEscape(string(verdict)), because(reason))

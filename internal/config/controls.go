@@ -47,7 +47,7 @@ type controlYAML struct {
 	// Screening: people get access while a screening of theirs is valid.
 	Screening bool `yaml:"screening"`
 	// OutsideEU says what becomes of a system whose data or supplier is outside the EU and
-	// the EEA: refuse (nobody has access) or flag.
+	// the EEA: refuse (no one has access) or flag.
 	OutsideEU string `yaml:"outside_eu"`
 	// ReviewDays is how often access is reviewed, in days.
 	ReviewDays int `yaml:"review_days"`

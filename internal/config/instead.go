@@ -12,10 +12,10 @@ import (
 )
 
 // RuleFiles names the files that say who needs what, as the configuration does.
-type RuleFiles struct{ Policy, Catalogue, Units, Controls string }
+type RuleFiles struct{ Policy, Catalogue, Units, Controls, Conflicts string }
 
 // DefaultRuleFiles are the names of a configuration that has none of its own.
-var DefaultRuleFiles = RuleFiles{policyFileName, catalogueFile, ownUnits, controlsFile}
+var DefaultRuleFiles = RuleFiles{policyFileName, catalogueFile, ownUnits, controlsFile, conflictsFile}
 
 // NewFile is a file that is not in the configuration.
 type NewFile struct {
@@ -25,7 +25,7 @@ type NewFile struct {
 
 // Instead are files that are tried in place of those that the configuration names; nil
 // leaves one as it is.
-type Instead struct{ Policy, Catalogue, Units, Controls *NewFile }
+type Instead struct{ Policy, Catalogue, Units, Controls, Conflicts *NewFile }
 
 // LoadInstead is Load with other rules, catalogue or organisation: what would hold if they
 // were put in place.
@@ -55,7 +55,7 @@ func (r RuleFiles) InsteadFrom(dir string) (Instead, error) {
 	for _, f := range []struct {
 		name string
 		to   **NewFile
-	}{{r.Policy, &in.Policy}, {r.Catalogue, &in.Catalogue}, {r.Units, &in.Units}, {r.Controls, &in.Controls}} {
+	}{{r.Policy, &in.Policy}, {r.Catalogue, &in.Catalogue}, {r.Units, &in.Units}, {r.Controls, &in.Controls}, {r.Conflicts, &in.Conflicts}} {
 		name := filepath.Join(dir, filepath.Base(f.name))
 		b, err := readAtMost(name, maxFile)
 		if err == nil {

@@ -44,6 +44,9 @@ type fileYAML struct {
 		// Controls is the file that says what classes of information demand. Default:
 		// controls.yaml, and without one behov's own controls.
 		Controls string `yaml:"controls"`
+		// Conflicts is the file with the segregations of duties. Default: conflicts.yaml,
+		// where there is one.
+		Conflicts string `yaml:"conflicts"`
 		// Units is the file with the organisation: unit, parent, name, and where units
 		// change from, until and successor. Default: units.csv.
 		Units string `yaml:"units"`
@@ -221,6 +224,7 @@ const (
 	catalogueFile         = "catalogue.yaml"
 	policyFileName        = "policy.csv"
 	controlsFile          = "controls.yaml"
+	conflictsFile         = "conflicts.yaml"
 	defaultHoldDays       = 7
 	encodingUTF8          = "utf-8"
 	encodingLatin1        = "iso-8859-1"
@@ -325,7 +329,7 @@ func (l *loader) load() *Config {
 	c.Operators = l.operators(doc, f.Operators, c)
 	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
-	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits), Controls: or(f.Files.Controls, controlsFile)}
+	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits), Controls: or(f.Files.Controls, controlsFile), Conflicts: or(f.Files.Conflicts, conflictsFile)}
 	if f.HR.Units != nil {
 		c.RuleFiles.Units = f.HR.Units.File
 	}
@@ -334,6 +338,7 @@ func (l *loader) load() *Config {
 	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })
 	controls := l.controls(f.Files.Controls, c)
 	catalogue := l.catalogue(l.or(l.instead.Catalogue, c.RuleFiles.Catalogue), c, controls)
+	catalogue.Conflicts = l.conflicts(f.Files.Conflicts, &catalogue)
 	c.Rights = l.rights(f.Files.Rights, c, units)
 	policyFile := l.or(l.instead.Policy, c.RuleFiles.Policy)
 	text, ok := l.read(policyFile)

@@ -256,6 +256,8 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.Screen(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
 	case rights.ExemptFromMFA:
 		_, err = g.ExemptFromMFA(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
+	case rights.AllowConflict:
+		_, err = g.AllowConflict(ctx, about, "none", "", true, by, reason)
 	case rights.IssuePass:
 		_, err = g.IssuePass(ctx, o.e, about, time.Hour, by, reason)
 	case rights.WithdrawPass:

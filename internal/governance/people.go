@@ -52,6 +52,34 @@ func (g *Governance) ExemptFromMFA(ctx context.Context, p identity.Person, until
 	return g.decideUntil(ctx, p, rights.ExemptFromMFA, store.MFAExemptionDecision, store.Exempt, until, MostExemptDays, lift, by, reason)
 }
 
+// MostAllowedDays is for how many days a person can be allowed both sides of a conflict at
+// most.
+const MostAllowedDays = 365
+
+// AllowConflict lets a person have both sides of a conflict until a day, or, with lift, ends
+// that. The reason says which compensating control makes up for it.
+func (g *Governance) AllowConflict(ctx context.Context, p identity.Person, conflict string, until identity.Date, lift bool, by rights.Subject, reason string) (store.Decision, error) {
+	d, err := g.authorize(ctx, by, rights.AllowConflict, rights.Object{About: []identity.PersonID{p.ID}}, reason)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if _, known := g.Config.Rules.Catalogue.Conflict(conflict); !known && !lift {
+		return store.Decision{}, noSuchConflict(conflict, g.Config.Rules.Catalogue.Conflicts)
+	}
+	all, err := g.DB.ConflictDecisions(ctx, store.Only(p.ID))
+	if err != nil {
+		return store.Decision{}, err
+	}
+	var before []store.Decision
+	for _, d := range all {
+		if d.Subject == store.ConflictSubject(conflict) {
+			before = append(before, d)
+		}
+	}
+	d.Kind, d.Verdict, d.Person, d.Subject, d.Until = store.ConflictDecision, store.Allow, p.ID, store.ConflictSubject(conflict), until
+	return g.untilDay(ctx, d, before, MostAllowedDays, lift)
+}
+
 // decideUntil is decideOn for a decision that holds until a day, at most so many days from
 // now. Another day replaces it.
 func (g *Governance) decideUntil(ctx context.Context, p identity.Person, action rights.Action, kind store.DecisionKind, verdict store.Verdict, until identity.Date, most int, lift bool, by rights.Subject, reason string) (store.Decision, error) {
@@ -63,19 +91,25 @@ func (g *Governance) decideUntil(ctx context.Context, p identity.Person, action 
 	if err != nil {
 		return store.Decision{}, err
 	}
+	d.Kind, d.Verdict, d.Person, d.Until = kind, verdict, p.ID, until
+	return g.untilDay(ctx, d, before, most, lift)
+}
+
+// untilDay records a decision that holds until a day, at most so many days from now, or the
+// end of it. before is the one on the same, if there is one.
+func (g *Governance) untilDay(ctx context.Context, d store.Decision, before []store.Decision, most int, lift bool) (store.Decision, error) {
 	today := identity.DateOf(g.Now(), g.Config.Zone)
 	holds := len(before) > 0 && before[0].Verdict != store.Lift && before[0].Until >= today
 	switch {
 	case lift && !holds:
-		return store.Decision{}, nothingToLift(kind)
+		return store.Decision{}, nothingToLift(d.Kind)
 	case lift:
-		verdict, until = store.Lift, ""
-	case noDate(until) || until < today || until > today.AddDays(most):
+		d.Verdict, d.Until = store.Lift, ""
+	case noDate(d.Until) || d.Until < today || d.Until > today.AddDays(most):
 		return store.Decision{}, lastDayWrong(today, today.AddDays(most))
-	case holds && before[0].Until == until:
+	case holds && before[0].Until == d.Until:
 		return before[0], errors.Join(g.DB.DecryptReasons(ctx, &before[0]), &AlreadyDecidedError{Decision: before[0]})
 	}
-	d.Kind, d.Verdict, d.Person, d.Until = kind, verdict, p.ID, until
 	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })
 }
 

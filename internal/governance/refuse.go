@@ -1,9 +1,12 @@
 package governance
 
 import (
+	"slices"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -71,6 +74,16 @@ func notTheirEmployment(p identity.PersonID) error {
 
 func nothingToLift(kind store.DecisionKind) error {
 	return refuse(reason.NothingToLift{Of: string(kind)})
+}
+
+func noSuchConflict(name string, all []policy.Conflict) error {
+	var names []string
+	for _, c := range all {
+		if !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return refuse(reason.NoSuchConflict{Conflict: name, Conflicts: names})
 }
 
 func lastDayWrong(from, to identity.Date) error {

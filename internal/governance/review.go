@@ -22,18 +22,19 @@ import (
 // is as it should be.
 func (g *Governance) Revise(ctx context.Context, subject string, by rights.Subject, reason string) (store.Decision, error) {
 	object := rights.Object{}
-	if !slices.Contains(store.Revised, subject) {
-		if _, ok := g.Config.Rules.Catalogue.System(subject); !ok {
-			return store.Decision{}, noSuchSystem(subject, systems(g.Config.Rules))
-		}
+	_, system := g.Config.Rules.Catalogue.System(subject)
+	if system {
 		var err error
 		if object.Owners, err = g.owners(ctx, subject); err != nil {
 			return store.Decision{}, err
 		}
 	}
 	d, err := g.authorize(ctx, by, rights.Revise, object, reason)
-	if err != nil {
+	switch {
+	case err != nil:
 		return store.Decision{}, err
+	case !system && !slices.Contains(store.Revised, subject):
+		return store.Decision{}, noSuchSystem(subject, systems(g.Config.Rules))
 	}
 	d.Kind, d.Verdict, d.Subject = store.RevisionDecision, store.Looked, store.RevisionSubject(subject)
 	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })

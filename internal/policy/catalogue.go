@@ -62,6 +62,9 @@ type Supplier struct {
 type Catalogue struct {
 	Systems      []System
 	Entitlements []Entitlement // sorted by ID
+	// Conflicts are the segregations of duties, sorted by name. One of several pairs is
+	// there once for each.
+	Conflicts []Conflict
 }
 
 // Entitlement returns the entry with the ID.

@@ -63,7 +63,7 @@ type Controls struct {
 	// Screening: people get access while a screening (säkerhetsprövning) of theirs is valid.
 	Screening Demand[bool] `json:"screening,omitzero"`
 	// OutsideEU is the first country outside the EU and the EEA in which the system's data
-	// lies or a supplier is, where a control refuses that: nobody gets access. Flagged is the
+	// lies or a supplier is, where a control refuses that: no one gets access. Flagged is the
 	// same where a control only flags it.
 	OutsideEU Demand[string] `json:"outside_eu,omitzero"`
 	Flagged   Demand[string] `json:"flagged,omitzero"`

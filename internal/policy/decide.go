@@ -45,6 +45,9 @@ type Grant struct {
 	// Exemption is the decision that lets the person have it without the MFA that it needs;
 	// none without one.
 	Exemption reason.Reason `json:"exemption,omitzero"`
+	// Allowed is the decision that lets the person have it though it is in conflict with what
+	// else they have; none without one.
+	Allowed reason.Reason `json:"allowed,omitzero"`
 	// Until is the last day of a handover; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
@@ -90,7 +93,10 @@ type Facts struct {
 	// ScreenedUntil is the last day of the person's screening (säkerhetsprövning); empty
 	// without one.
 	ScreenedUntil identity.Date
-	Verdicts      map[EntitlementID]Verdict
+	// Allowances are the decisions that let the person have both sides of a conflict, by its
+	// name.
+	Allowances map[string]Allowance
+	Verdicts   map[EntitlementID]Verdict
 	// Suspended is the decision that suspends all access of the person; none without one.
 	Suspended reason.Reason
 	// LegalHold is the decision that prevents deletion of the person's data and accounts;
@@ -158,6 +164,7 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 	for i := range grants {
 		r.gate(&grants[i], p, day, facts)
 	}
+	r.separate(grants, day, facts)
 	slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(string(a.Entitlement), string(b.Entitlement)) })
 	return grants, nil
 }

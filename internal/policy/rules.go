@@ -286,6 +286,9 @@ func (r *Rules) digest() string {
 			fmt.Fprintf(h, "%q %q %q %t %t %q\n", c.MFA, c.NotTypes, c.NotSources, c.WithholdProtected.Value, c.Screening.Value, c.OutsideEU)
 		}
 	}
+	for _, c := range r.Catalogue.Conflicts {
+		fmt.Fprintf(h, "%q %q %q %t\n", c.Name, c.Why, c.Sides, c.Refused)
+	}
 	fmt.Fprintf(h, "%q\n", r.leave)
 	for _, u := range r.Units.All() {
 		fmt.Fprintf(h, "%q %q %q %q %q\n", u.ID, u.Parent, u.From, u.Until, u.Successor)

@@ -11,7 +11,7 @@ import (
 	"github.com/behov/behov/internal/reconcile"
 )
 
-// Trial is what somebody tries before it is put in place.
+// Trial is what a person tries before it is put in place.
 type Trial struct {
 	// Instead are files in the place of those that the configuration names.
 	Instead config.Instead

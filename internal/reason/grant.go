@@ -116,6 +116,23 @@ type DataOutsideEU struct {
 	Control string `json:"control"`
 }
 
+// InConflict says that the person has what may not go together with the entitlement.
+type InConflict struct {
+	kind
+	Conflict string `json:"conflict"`
+	With     string `json:"with"` // the entitlement of another side
+	Why      string `json:"why"`  // as the conflict's author wrote it
+}
+
+// ConflictAllowed says that a decision lets the person have both sides of a conflict.
+type ConflictAllowed struct {
+	kind
+	Conflict string         `json:"conflict"`
+	Decision int64          `json:"decision"`
+	Maker    identity.Actor `json:"maker"`
+	Until    identity.Date  `json:"until"` // the last day
+}
+
 // Ready says that a grant does not wait any more.
 type Ready struct{ kind }
 

@@ -254,6 +254,13 @@ type NothingToLift struct {
 	Of string `json:"of"` // the kind of decision
 }
 
+// NoSuchConflict says that no conflict has the name.
+type NoSuchConflict struct {
+	kind
+	Conflict  string   `json:"conflict"`
+	Conflicts []string `json:"conflicts"`
+}
+
 // LastDayWrong says that the last day of a decision is no day, or not within what is allowed.
 type LastDayWrong struct {
 	kind

@@ -21,6 +21,7 @@ func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
 type decisionReader interface {
 	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
+	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 }
 
 // FactsOf reads what is decided about people.
@@ -49,6 +50,20 @@ func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[id
 			applyDecision(&f, d)
 			facts[d.Person] = f
 		}
+	}
+	if decisions, err = db.ConflictDecisions(ctx, of); err != nil {
+		return nil, err
+	}
+	for _, d := range decisions {
+		if d.Verdict == store.Lift {
+			continue
+		}
+		f := facts[d.Person]
+		if f.Allowances == nil {
+			f.Allowances = map[string]policy.Allowance{}
+		}
+		f.Allowances[string(d.Subject)] = policy.Allowance{Until: d.Until, By: reason.Of(reason.ConflictAllowed{Conflict: string(d.Subject), Decision: d.Seq, Maker: d.Maker, Until: d.Until})}
+		facts[d.Person] = f
 	}
 	return facts, nil
 }

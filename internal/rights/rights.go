@@ -45,9 +45,10 @@ const (
 	Readmit        Action = "person.readmit"
 	IssuePass      Action = "mfa.pass"
 	WithdrawPass   Action = "mfa.withdraw"
-	Revise         Action = "system.revise" // say that a system, the rules, the controls or the rights were gone through
-	ExemptFromMFA  Action = "mfa.exempt"    // and lift it
-	Screen         Action = "person.screen" // say until when a screening is valid, and lift it
+	Revise         Action = "system.revise"  // say that a system, the rules, the controls or the rights were gone through
+	AllowConflict  Action = "conflict.allow" // let a person have both sides, and end it
+	ExemptFromMFA  Action = "mfa.exempt"     // and lift it
+	Screen         Action = "person.screen"  // say until when a screening is valid, and lift it
 	RetryStep      Action = "step.retry"
 	GiveUpStep     Action = "step.give-up"
 	PauseTarget    Action = "target.pause"
@@ -76,7 +77,7 @@ var Reads = []Action{SeePerson, SeeProtected, Extract}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, Revise, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person, and so does Extract: no line of

@@ -81,6 +81,9 @@ const (
 	// RevisionDecision says that what the subject names, a system or one of Revised, was gone
 	// through and is as it should be: "revised".
 	RevisionDecision DecisionKind = "revision"
+	// ConflictDecision lets a person have both sides of a conflict, the subject, until a day:
+	// "allow" or "lift".
+	ConflictDecision DecisionKind = "conflict"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -122,6 +125,7 @@ const (
 	Screened Verdict = "screened"
 	Exempt   Verdict = "exempt"
 	Looked   Verdict = "revised"
+	Allow    Verdict = "allow"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -352,6 +356,30 @@ func (db *DB) NewestDecisionPerPerson(ctx context.Context, kind DecisionKind, of
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil
+}
+
+// ConflictDecisions returns the newest decision on each conflict of each of the people.
+func (db *DB) ConflictDecisions(ctx context.Context, of PersonSet) ([]Decision, error) {
+	all, err := db.decisions(ctx, ConflictDecision, of)
+	if err != nil {
+		return nil, err
+	}
+	type about struct {
+		person  identity.PersonID
+		subject Subject
+	}
+	at := map[about]int{}
+	newest := all[:0]
+	for _, d := range all { // the oldest first
+		key := about{d.Person, d.Subject}
+		if i, known := at[key]; known {
+			newest[i] = d
+			continue
+		}
+		at[key] = len(newest)
+		newest = append(newest, d)
+	}
+	return newest, nil
 }
 
 // NewestDecisionPerSubject returns the newest decision of a kind on each subject that is

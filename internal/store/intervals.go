@@ -134,6 +134,21 @@ func (db *DB) NewestChanged(ctx context.Context, ended bool, since time.Time, mo
 	return scanIntervals(ctx, db.read, fmt.Sprintf(`SELECT `+intervalColumns+` FROM access_interval WHERE %[1]s >= $1 ORDER BY %[1]s DESC, %[2]s DESC, person_id DESC LIMIT $2`, at, record), []any{micros(since), most})
 }
 
+// OpenIntervalsOf returns the open intervals of some people, sorted by person and beginning.
+func (db *DB) OpenIntervalsOf(ctx context.Context, people []identity.PersonID) ([]audit.Interval, error) {
+	var all []audit.Interval
+	for page := range slices.Chunk(people, peoplePage) {
+		where, args := in(db.read, "person_id", page, nil)
+		part, err := scanIntervals(ctx, db.read, `SELECT `+intervalColumns+` FROM access_interval WHERE `+where+` AND until_us IS NULL`, args)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part...)
+	}
+	audit.SortIntervals(all)
+	return all, nil
+}
+
 // ChangedOf returns the access of some people that began or ended since an instant, sorted by
 // person and beginning.
 func (db *DB) ChangedOf(ctx context.Context, people []identity.PersonID, since time.Time) ([]audit.Interval, error) {

@@ -39,6 +39,9 @@ func TargetSubject(target string) Subject { return Subject(target) }
 // TokenSubject is the subject of a TokenDecision, by the token's ID.
 func TokenSubject(id string) Subject { return Subject(id) }
 
+// ConflictSubject is the subject of a ConflictDecision, by the conflict's name.
+func ConflictSubject(name string) Subject { return Subject(name) }
+
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,5 +154,48 @@ func TestWithoutMFAOnPages(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("who is enrolled is still among those without")
 		}
+	}
+}
+
+// TestConflictsOnPages: who has what does not go together is shown with both reasons; a
+// decision allows it until a day, and where it is refused the access comes and goes with the
+// decision.
+func TestConflictsOnPages(t *testing.T) {
+	const conflict = "conflicts:\n  lend-and-work: {why: nobody lends and works here, severity: high, between: [\"base:staff\", \"lib:library\"]"
+	reported := newHouse(t, map[string]string{"conflicts.yaml": conflict + "}\n"})
+	reported.Apply()
+	reported.as("administrator", "en").get("/conflicts", 200, "Nobody lends and works here.", "2 people have both sides", "Anna Staff", "Lends books.", "NOT Hemligsson")
+	reported.as("owner", "en").get("/conflicts", http.StatusForbidden)
+	h := newHouse(t, map[string]string{"conflicts.yaml": conflict + ", refused: true}\n"})
+	h.Apply()
+	v := h.as("administrator", "en")
+	v.get("/conflicts", 200, "No one has both sides.")
+	staff := string(h.Person("staff").ID)
+	v.get("/people/"+staff+"/why?entitlement=lib:library", 200, "It does not go together with base:staff (lend-and-work): nobody lends and works here.")
+	v.get("/conflicts/nothing/"+staff+"/allow", http.StatusNotFound)
+	v.get("/conflicts/lend-and-work/"+staff+"/allow", 200, "Allow Anna Staff both sides of lend-and-work?")
+	v.send("/conflicts/lend-and-work/"+staff+"/allow", url.Values{"until": {"2026-12-01"}, "reason": {"checked by the owner every week"}}, 200)
+	h.Apply()
+	has := func() bool {
+		t.Helper()
+		open, err := h.DB.OpenIntervalsOf(t.Context(), []identity.PersonID{identity.PersonID(staff)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(open, func(i audit.Interval) bool { return i.Entitlement == "lib:library" })
+	}
+	v.get("/people/"+staff, 200, "Allowed in spite of the conflict lend-and-work until 2026-12-01", "library")
+	if !has() {
+		t.Error("what is allowed is not given")
+	}
+	h.Time = h.Time.AddDate(0, 0, 1)
+	h.Apply()
+	if !has() {
+		t.Error("it ends before the last day")
+	}
+	h.Time = h.Time.AddDate(0, 0, 1)
+	h.Apply()
+	if has() {
+		t.Error("it does not end after the last day")
 	}
 }

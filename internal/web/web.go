@@ -77,6 +77,7 @@ func New(d Deps) (http.Handler, error) {
 	s.people()
 	s.extract()
 	s.systems()
+	s.conflicts()
 	s.reviews()
 	s.changes()
 	s.planned()

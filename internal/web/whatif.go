@@ -181,7 +181,7 @@ func (v *visit) trial(p trialPage) (t preview.Trial, err error) {
 	for _, f := range []struct {
 		field, name string
 		to          **config.NewFile
-	}{{"policy", p.Files.Policy, &t.Instead.Policy}, {"catalogue", p.Files.Catalogue, &t.Instead.Catalogue}, {"units", p.Files.Units, &t.Instead.Units}} {
+	}{{"policy", p.Files.Policy, &t.Instead.Policy}, {"catalogue", p.Files.Catalogue, &t.Instead.Catalogue}, {"units", p.Files.Units, &t.Instead.Units}, {"controls", p.Files.Controls, &t.Instead.Controls}, {"conflicts", p.Files.Conflicts, &t.Instead.Conflicts}} {
 		_, content, err := v.file(f.field)
 		if err != nil {
 			return t, err
