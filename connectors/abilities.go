@@ -20,7 +20,7 @@ type MFAMethod string
 
 // The kinds of methods, the weakest first.
 const (
-	NoMethod MFAMethod = "" // not enrolled
+	NoMethod = MFAMethod("") // not enrolled
 	// UnknownMethod: enrolled, and the target does not say how.
 	UnknownMethod MFAMethod = "unknown"
 	// PhoneMethod is a code by text message, call or mail, which can be taken over.

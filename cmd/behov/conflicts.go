@@ -34,7 +34,7 @@ decisions do not give the last side to who has the others, unless a decision all
 				return a.printJSON(itemsOf(all))
 			}
 			if len(all) == 0 {
-				a.printf("No conflict is defined: write conflicts.yaml (behov help conflicts).\n")
+				a.printf("No conflict is defined: write conflicts.yaml (behov help systems).\n")
 			}
 			for _, c := range all {
 				a.printConflict(d, c)

@@ -330,6 +330,31 @@ func TestOverServer(t *testing.T) {
 		t.Fatal("the plan holds nothing")
 	}
 	read(0, "hold", "show", ofPlan[1])
+	tried := filepath.Join(t.TempDir(), "rules")
+	if err := os.Mkdir(tried, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := os.ReadFile(h.file("policy.csv"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(tried, "policy.csv"), append(policy, "p, desk-for-all, true, library:desk, allow, all of us lend books\n"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(exitChanges, "simulate", "--rules", tried)
+	both(0, "people", "extract", "1004")
+	both(0, "systems")
+	both(0, "systems", "school")
+	read(0, "systems", "revisions")
+	decide(0, "systems", "revise", "school", "--json")
+	decide(1, "systems", "revise", "nothing")
+	read(0, "conflicts")
+	decide(1, "conflicts", "allow", "1006", "nothing", "--until", "2027-01-31")
+	decide(0, "people", "screened", "1006", "--until", time.Now().AddDate(1, 0, 0).Format("2006-01-02"))
+	decide(0, "people", "screened", "1006", "--lift", "--json")
+	decide(1, "mfa", "exempt", "1006", "--until", "2020-01-01")
+	decide(0, "mfa", "exempt", "1006", "--until", time.Now().AddDate(0, 0, 10).Format("2006-01-02"))
+	browse(t, b, server+"/changes/what-if", nil)
 	read(exitHeld, "plan", "--as-of", time.Now().AddDate(1, 0, 0).Format("2006-01-02"))
 	decide(0, "pause", "--except-leavers")
 	decide(0, "pause", "--except-leavers")

@@ -85,7 +85,7 @@ func (s simulated) instead(names config.RuleFiles) (in config.Instead, err error
 		if err != nil {
 			return in, err
 		}
-		in.Units = &config.NewFile{Name: s.units, Content: content}
+		in.Units = &config.NewFile{Name: names.Units, Content: content}
 	}
 	return in, nil
 }
@@ -115,6 +115,9 @@ func (a *app) simulateHere(ctx context.Context, i *installation, files simulated
 	out, err := trial.Simulate(ctx, e, &hr.Importer{DB: i.db, Config: i.config, Now: a.now, Actor: e.Actor})
 	var wrong *preview.TrialError
 	if errors.As(err, &wrong) {
+		if files.rules != "" {
+			fmt.Fprintf(a.stderr, "in %s:\n", files.rules)
+		}
 		for _, p := range a.view(ctx, i).Problems(wrong.Problems) {
 			fmt.Fprintf(a.stderr, "%s: %s\n", p.Place(), p.Text)
 		}

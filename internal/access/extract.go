@@ -244,7 +244,7 @@ type ExtractRetention struct {
 
 // ExtractEnrolment is a time in which a person was seen to be enrolled for MFA.
 type ExtractEnrolment struct {
-	Method string     `json:"method"` // a policy.Strength
+	Method string     `json:"method"` // a policy.Method
 	Since  time.Time  `json:"since"`
 	Until  *time.Time `json:"until,omitempty"`
 }

@@ -150,9 +150,7 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 			}
 			o.Conflicts[name] = c
 		}
-		if err := a.shortfalls(o, p, has, facts[p.ID], enrolled); err != nil {
-			return nil, err
-		}
+		a.shortfalls(o, p, has, facts[p.ID], enrolled)
 	}
 	o.order(tree, at, a.Config.Rules.Units.Name)
 	return o, nil
@@ -160,38 +158,31 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 
 // shortfalls counts what a person has against controls. With protected identity it is
 // counted, and the person is not among the first who are named.
-func (a *Answers) shortfalls(o *Organisation, p identity.Person, has []policy.EntitlementID, facts policy.Facts, enrolled map[identity.PersonID]string) error {
-	controlled := false
-	for _, id := range has {
-		e, known := a.Config.Rules.Catalogue.Entitlement(id)
-		controlled = controlled || known && e.IsControlled()
-	}
-	if !controlled {
-		return nil
-	}
+func (a *Answers) shortfalls(o *Organisation, p identity.Person, has []policy.EntitlementID, facts policy.Facts, enrolled map[identity.PersonID]string) {
 	if enrolled != nil {
-		facts.MFA, facts.Method = policy.NotEnrolled, policy.Strength(enrolled[p.ID])
+		facts.MFA, facts.Method = policy.NotEnrolled, policy.Method(enrolled[p.ID])
 		if facts.Method != "" {
 			facts.MFA = policy.Enrolled
 		}
+	} else {
+		facts.MFA = policy.NotEnrolled // no target says who is
 	}
-	grants, err := a.Config.Rules.Decide(p, a.Today(), facts)
-	if err != nil {
-		return nil //nolint:nilerr // a run says what cannot be worked out
-	}
-	for _, g := range grants {
-		if g.Gate != policy.Withheld && g.Gate != policy.AwaitingMFA || !slices.Contains(has, g.Entitlement) {
+	for _, id := range has {
+		e, known := a.Config.Rules.Catalogue.Entitlement(id)
+		if !known || !e.IsControlled() {
 			continue
 		}
-		system := a.systemOf(string(g.Entitlement))
-		s := o.Shortfalls[system]
+		why := e.Closes(p, a.Today(), facts)
+		if why.IsZero() {
+			continue
+		}
+		s := o.Shortfalls[e.System]
 		s.Count++
 		if len(s.First) < peopleListed && !p.Protected {
-			s.First = append(s.First, Shortfall{p.ID, g.Entitlement, g.GateReason})
+			s.First = append(s.First, Shortfall{p.ID, id, why})
 		}
-		o.Shortfalls[system] = s
+		o.Shortfalls[e.System] = s
 	}
-	return nil
 }
 
 func (a *Answers) systemOf(entitlement string) string {

@@ -35,7 +35,7 @@ type Person struct {
 	// MFA is "enrolled" or "not-enrolled"; left out when no target was asked or could say.
 	MFA policy.MFA `json:"mfa,omitempty"`
 	// MFAMethod is how strong the person's strongest method is; left out when no target said.
-	MFAMethod policy.Strength `json:"mfa_method,omitempty"`
+	MFAMethod policy.Method `json:"mfa_method,omitempty"`
 	// MFAExemptUntil is the last day on which a decision lets the person have what needs MFA
 	// without it, and ScreenedUntil that of a screening (säkerhetsprövning) that is valid.
 	MFAExemptUntil identity.Date `json:"mfa_exempt_until,omitempty"`

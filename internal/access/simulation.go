@@ -1,6 +1,9 @@
 package access
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -57,6 +60,10 @@ func (v *View) Simulation(s *reconcile.Simulation, most int) (Simulation, error)
 			return Simulation{}, err
 		}
 	}
+	s, err := v.withoutMasked(s)
+	if err != nil {
+		return Simulation{}, err
+	}
 	concerned := map[identity.PersonID]bool{}
 	var ids []identity.PersonID
 	var reasons []reason.Reason
@@ -108,7 +115,55 @@ func (v *View) Simulation(s *reconcile.Simulation, most int) (Simulation, error)
 		who, why := v.planned(g.Person, g.Reason)
 		return GrantChange{who, g.Entitlement, g.Before, g.After, why}
 	})
-	out.Holds = each(s.Holds, func(h plan.Hold) SimulatedHold { return SimulatedHold{h.Target, v.Because(h.Why), len(h.Steps)} })
+	out.Holds = each(s.Holds, func(h reconcile.NewHold) SimulatedHold { return SimulatedHold{h.Target, v.Because(h.Why), h.Steps} })
 	out.Findings = each(s.Findings, v.finding)
 	return out, nil
+}
+
+// withoutMasked returns a simulation without those who are masked for the viewer: whom a rule
+// of one's own concerns would tell what is hidden of them.
+func (v *View) withoutMasked(s *reconcile.Simulation) (*reconcile.Simulation, error) {
+	ids := map[identity.PersonID]bool{}
+	for _, g := range s.Grants {
+		ids[g.Person] = true
+	}
+	for _, x := range slices.Concat(s.Steps, s.Dropped) {
+		ids[x.Person] = true
+	}
+	for _, f := range s.Findings {
+		ids[f.Person] = true
+	}
+	delete(ids, "")
+	if err := v.Load(slices.Collect(maps.Keys(ids))); err != nil {
+		return nil, err
+	}
+	masked := map[identity.PersonID]bool{}
+	for id := range ids {
+		if v.Masked(id) {
+			masked[id] = true
+		}
+	}
+	if len(masked) == 0 {
+		return s, nil
+	}
+	out := *s
+	out.Entitlements = slices.Clone(s.Entitlements)
+	out.Grants = nil
+	for _, g := range s.Grants {
+		if !masked[g.Person] {
+			out.Grants = append(out.Grants, g)
+			continue
+		}
+		i := slices.IndexFunc(out.Entitlements, func(c reconcile.EntitlementChange) bool { return c.Entitlement == g.Entitlement })
+		if i >= 0 {
+			out.Entitlements[i].Without(g)
+		}
+	}
+	left := func(steps []plan.Step) []plan.Step {
+		return slices.DeleteFunc(slices.Clone(steps), func(x plan.Step) bool { return masked[x.Person] })
+	}
+	out.Steps, out.Dropped = left(s.Steps), left(s.Dropped)
+	out.Findings = slices.DeleteFunc(slices.Clone(s.Findings), func(f plan.Finding) bool { return masked[f.Person] })
+	out.Newcomers = slices.DeleteFunc(slices.Clone(s.Newcomers), func(p identity.Person) bool { return v.Masked(p.ID) })
+	return &out, nil
 }

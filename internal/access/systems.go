@@ -233,7 +233,7 @@ func (v *View) Revisions() ([]Revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	subjects := slices.Clone(store.Revised)
+	subjects := slices.Clone(store.RevisedPolicies)
 	for _, s := range v.Systems() {
 		subjects = append(subjects, s.System)
 	}

@@ -178,17 +178,17 @@ func (c *Client) Revise(ctx context.Context, subject, reason string) (access.Dec
 // SystemStates returns the systems with what their class demands and where practice falls
 // short.
 func (c *Client) SystemStates(ctx context.Context) ([]access.SystemState, error) {
-	return all[access.SystemState](ctx, c, "/systems", nil)
+	return whole[access.SystemState](ctx, c, "/systems", nil)
 }
 
 // Revisions returns when everything was last gone through.
 func (c *Client) Revisions(ctx context.Context) ([]access.Revision, error) {
-	return all[access.Revision](ctx, c, "/revisions", nil)
+	return whole[access.Revision](ctx, c, "/revisions", nil)
 }
 
 // Conflicts returns the segregations of duties, and who has both sides.
 func (c *Client) Conflicts(ctx context.Context) ([]access.ConflictState, error) {
-	return all[access.ConflictState](ctx, c, "/conflicts", nil)
+	return whole[access.ConflictState](ctx, c, "/conflicts", nil)
 }
 
 // AllowConflict lets a person have both sides of a conflict until a day, or ends that.

@@ -52,7 +52,7 @@ type Config struct {
 	Targets []Target // sorted by name
 	// MFAMethod is how strong the method of an enrolment for MFA is where the target does
 	// not say.
-	MFAMethod policy.Strength
+	MFAMethod policy.Method
 	Rules     *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -90,10 +91,11 @@ type subSupplierYAML struct {
 	Country string `yaml:"country"`
 }
 
-// UnmarshalYAML implements yaml.InterfaceUnmarshaler: a text is a note.
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler: a text protects nothing, and is refused.
 func (c *classYAML) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&c.Note) == nil {
-		return nil
+	var text string
+	if unmarshal(&text) == nil {
+		return errors.New("a class is written {confidentiality: 3, integrity: 2, availability: 2, note: what it is}")
 	}
 	type plain classYAML
 	return unmarshal((*plain)(c))
@@ -176,6 +178,9 @@ func (l *loader) controls(name string, c *Config) []control {
 	if doc == nil {
 		return nil
 	}
+	if len(y.Controls) == 0 {
+		doc.report("$", "there is no control, so that no class would demand anything: remove the file, and behov's own controls hold")
+	}
 	var all []control
 	for _, name := range sortedKeys(y.Controls) {
 		x := control{name, y.Controls[name]}
@@ -201,12 +206,15 @@ func (c control) check(doc *document, at string, of *Config) {
 	if levels == 0 && !c.From.SecurityProtected {
 		doc.report(at, "the control holds for no system: say from which level under from, as from: {confidentiality: 3}")
 	}
+	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays == 0 && !c.WithholdFromProtected && !c.Screening && c.OutsideEU == "" {
+		doc.report(at, "the control demands nothing")
+	}
 	oneOf := func(field, value string, known []string) {
 		if value != "" && !slices.Contains(known, value) {
 			doc.report(at+"."+field, "%q is none of %s", value, strings.Join(known, ", "))
 		}
 	}
-	oneOf("mfa", c.MFA, texts(policy.Strengths))
+	oneOf("mfa", c.MFA, texts(policy.Methods))
 	oneOf("outside_eu", c.OutsideEU, []string{"refuse", "flag"})
 	for i, a := range c.Approvers {
 		oneOf(fmt.Sprintf("approvers[%d]", i), a, texts(policy.Approvers))
@@ -250,8 +258,8 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 		if !c.holds(s.Class) {
 			continue
 		}
-		if need := policy.Strength(c.MFA); need != "" && !out.MFA.Value.Meets(need) {
-			out.MFA = policy.Demand[policy.Strength]{Value: need, By: c.name}
+		if need := policy.Method(c.MFA); need != "" && !out.MFA.Value.Meets(need) {
+			out.MFA = policy.Demand[policy.Method]{Value: need, By: c.name}
 		}
 		for _, t := range c.NotFor.Types {
 			out.NotTypes = append(out.NotTypes, policy.Demand[string]{Value: identity.CleanText(t), By: c.name})

@@ -17,13 +17,13 @@ func TestControlsOfAClass(t *testing.T) {
 		want   func(policy.Controls) bool
 	}{
 		"no class demands nothing": {"", func(c policy.Controls) bool { return c.MFA.Value == "" && c.ReviewDays.Value == 0 }},
-		"a note is no class":       {"classification: personal data", func(c policy.Controls) bool { return c.ReviewDays.Value == 0 }},
+		"a note is no class":       {"classification: {note: personal data}", func(c policy.Controls) bool { return c.ReviewDays.Value == 0 }},
 		"moderate": {"classification: {confidentiality: 2, integrity: 1, availability: 0}", func(c policy.Controls) bool {
 			return c.MFA.Value == "" && c.ReviewDays == policy.Demand[int]{Value: 365, By: "personal-data"} && c.OutsideEU.Value == ""
 		}},
 		"serious, and correct": {"classification: {confidentiality: 3, integrity: 3, availability: 0}", func(c policy.Controls) bool {
-			return c.MFA == policy.Demand[policy.Strength]{Value: policy.StrongMethod, By: "sensitive-data"} && c.ReviewDays.Value == 180 && c.RequestDays.Value == 90 &&
-				slices.Equal(c.Approvers.Value, []policy.Approver{policy.ManagerApproves, policy.OwnerApproves})
+			return c.MFA == policy.Demand[policy.Method]{Value: policy.StrongMethod, By: "sensitive-data"} && c.ReviewDays.Value == 180 && c.RequestDays.Value == 90 &&
+				slices.Equal(c.Approvers.Value, []policy.Approver{policy.ManagerApprover, policy.OwnerApprover})
 		}},
 		"outside": {"classification: {confidentiality: 3, integrity: 0, availability: 0}\n    suppliers: [{name: A, country: SE, sub_suppliers: [{name: B, country: US}]}]\n    data_in: [SE, NO]", func(c policy.Controls) bool {
 			return c.OutsideEU == policy.Demand[string]{Value: "US", By: "sensitive-data"}
@@ -47,7 +47,9 @@ func TestControlsOfAClass(t *testing.T) {
 // TestWrongControls: each mistake is one problem at its place.
 func TestWrongControls(t *testing.T) {
 	for wrong, want := range map[string]string{
-		"controls:\n  a: {from: {confidentiality: 5}}\n":                         "controls.yaml:2:31: there is no level 5",
+		"controls:\n  a: {from: {confidentiality: 5}, mfa: any}\n": "controls.yaml:2:31: there is no level 5",
+		"controls: {}\n": "there is no control",
+		"controls:\n  a: {from: {integrity: 1}, purpose: x}\n":                   "the control demands nothing",
 		"controls:\n  a: {mfa: strong}\n":                                        "controls.yaml:2:",
 		"controls:\n  a: {from: {integrity: 1}, mfa: sms}\n":                     `"sms" is none of any, strong, phishing-resistant`,
 		"controls:\n  a: {from: {integrity: 1}, approvers: [mayor]}\n":           `"mayor" is none of manager, owner, second-owner`,
@@ -63,6 +65,7 @@ func TestWrongControls(t *testing.T) {
 		}
 	}
 	for wrong, want := range map[string]string{
+		"classification: K3 R2 T2":                                            "a class is written {confidentiality: 3",
 		"classification: {confidentiality: 2}":                                "write all three",
 		"classification: {confidentiality: 7, integrity: 1, availability: 1}": "catalogue.yaml:4:39: there is no level 7",
 		"suppliers: [{country: SE}]":                                          "has no name",

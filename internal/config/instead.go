@@ -19,7 +19,7 @@ var DefaultRuleFiles = RuleFiles{policyFileName, catalogueFile, ownUnits, contro
 
 // NewFile is a file that is not in the configuration.
 type NewFile struct {
-	Name    string // as problems name it
+	Name    string // as problems, and the reasons of what rules give, name it
 	Content []byte
 }
 
@@ -59,7 +59,7 @@ func (r RuleFiles) InsteadFrom(dir string) (Instead, error) {
 		name := filepath.Join(dir, filepath.Base(f.name))
 		b, err := readAtMost(name, maxFile)
 		if err == nil {
-			*f.to = &NewFile{name, b}
+			*f.to = &NewFile{f.name, b} // as reasons name it once it is in place
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return in, err
 		}

@@ -321,9 +321,9 @@ func (l *loader) load() *Config {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
 	l.noMFATarget = f.MFA.Target == ""
-	c.MFAMethod = policy.Strength(or(f.MFA.Method, string(policy.AnyMethod)))
-	if !slices.Contains(policy.Strengths, c.MFAMethod) {
-		doc.report("$.mfa.method", "%q is none of %s", f.MFA.Method, strings.Join(texts(policy.Strengths), ", "))
+	c.MFAMethod = policy.Method(or(f.MFA.Method, string(policy.AnyMethod)))
+	if !slices.Contains(policy.Methods, c.MFAMethod) {
+		doc.report("$.mfa.method", "%q is none of %s", f.MFA.Method, strings.Join(texts(policy.Methods), ", "))
 	}
 	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)

@@ -210,10 +210,47 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 			return err
 		}
 		var err error
-		d, err = tx.Decide(ctx, d, g.Now())
-		return err
+		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
+			return err
+		}
+		return g.carryOver(ctx, tx, from.ID, into.ID, d)
 	})
 	return d, err
+}
+
+// carryOver has what is decided against a person, or to protect them, hold for another, too:
+// of two who are one, or of whom one was taken for the other, neither gets by that what was
+// taken. What a decision gave is not carried over.
+func (g *Governance) carryOver(ctx context.Context, tx *store.Tx, from, to identity.PersonID, by store.Decision) error {
+	var all []store.Decision
+	for _, kind := range []store.DecisionKind{store.SuspensionDecision, store.LegalHoldDecision, store.ProtectionDecision} {
+		decided, err := g.DB.NewestDecisionPerPerson(ctx, kind, store.Only(from))
+		if err != nil {
+			return err
+		}
+		all = append(all, decided...)
+	}
+	reviewed, err := g.DB.ReviewDecisions(ctx, store.Only(from))
+	if err != nil {
+		return err
+	}
+	all = append(all, slices.DeleteFunc(reviewed, func(d store.Decision) bool { return d.Verdict != store.Revoke })...)
+	for _, was := range all {
+		if was.Verdict == store.Lift {
+			continue
+		}
+		d := store.Decision{Kind: was.Kind, Verdict: was.Verdict, Person: to, Entitlement: was.Entitlement, Subject: was.Subject, Maker: by.Maker, Authority: by.Authority,
+			Because: reason.Of(reason.CarriedOver{Decision: was.Seq, By: by.Seq})}
+		if _, err := tx.Decide(ctx, d, g.Now()); err != nil {
+			return err
+		}
+		if was.Kind == store.ProtectionDecision {
+			if err := tx.SetProtected(ctx, to, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // mayBeOne returns an error for two people who work here and of whom HR says that they are
@@ -280,8 +317,10 @@ func (g *Governance) Split(ctx context.Context, p identity.Person, key identity.
 			return err
 		}
 		apart.Kind, apart.Verdict, apart.Person, apart.Subject = store.RecordDecision, store.Apart, p.ID, store.PersonSubject(other)
-		_, err := tx.Decide(ctx, apart, g.Now())
-		return err
+		if _, err := tx.Decide(ctx, apart, g.Now()); err != nil {
+			return err
+		}
+		return g.carryOver(ctx, tx, p.ID, other, d)
 	})
 	return other, d, err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
-// Revise records that a system of the catalogue, or one of store.Revised, was gone through and
+// Revise records that a system of the catalogue, or one of store.RevisedPolicies, was gone through and
 // is as it should be.
 func (g *Governance) Revise(ctx context.Context, subject string, by rights.Subject, reason string) (store.Decision, error) {
 	object := rights.Object{}
@@ -33,10 +33,10 @@ func (g *Governance) Revise(ctx context.Context, subject string, by rights.Subje
 	switch {
 	case err != nil:
 		return store.Decision{}, err
-	case !system && !slices.Contains(store.Revised, subject):
+	case !system && !slices.Contains(store.RevisedPolicies, subject):
 		return store.Decision{}, noSuchSystem(subject, systems(g.Config.Rules))
 	}
-	d.Kind, d.Verdict, d.Subject = store.RevisionDecision, store.Looked, store.RevisionSubject(subject)
+	d.Kind, d.Verdict, d.Subject = store.RevisionDecision, store.Revised, store.RevisionSubject(subject)
 	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })
 }
 

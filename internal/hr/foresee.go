@@ -11,6 +11,10 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// mostForeseen is how many people a file that is only looked at may make known or change: no
+// one else writes meanwhile.
+const mostForeseen = 20_000
+
 // errForeseen rolls back what was only looked at.
 var errForeseen = errors.New("only looked at")
 
@@ -37,6 +41,7 @@ func (im *Importer) foresee(ctx context.Context, file string, content []byte, so
 		return nil, nil, err
 	}
 	r.released, r.endingsReleased = r.released || released, r.endingsReleased || released
+	r.mostChanged = mostForeseen
 	var people []identity.Person
 	err = im.DB.Write(ctx, func(tx *store.Tx) error {
 		if err := r.importRows(ctx, tx); err != nil {
@@ -52,5 +57,5 @@ func (im *Importer) foresee(ctx context.Context, file string, content []byte, so
 	if !errors.Is(err, errForeseen) {
 		return nil, nil, err
 	}
-	return r.report, people, nil
+	return r.report, people, im.DB.ForgetRolledBack(ctx)
 }

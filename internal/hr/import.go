@@ -301,6 +301,7 @@ type run struct {
 	report          *Report
 	record          store.Import
 	changed         map[identity.PersonID]bool // whom the events are about
+	mostChanged     int                        // of how many; zero for any number
 
 	byEmployment, byPerson []int32 // indexes of the export's rows, sorted
 
@@ -365,13 +366,18 @@ func (r *run) importRows(ctx context.Context, tx *store.Tx) error {
 		}
 	}
 	events := slices.Concat(r.diff(), r.protectBadRows(), r.cancelBadRows())
+	r.changed = map[identity.PersonID]bool{}
+	for _, e := range events {
+		r.changed[e.Person] = true
+	}
+	if n := len(r.changed); r.mostChanged > 0 && n > r.mostChanged {
+		return &reason.Refusal{Reason: reason.Of(reason.TooManyToTry{Count: n, Most: r.mostChanged})}
+	}
 	if err := r.assignLogins(ctx, tx, events); err != nil {
 		return err
 	}
-	r.changed = map[identity.PersonID]bool{}
 	withdrawn := map[identity.EmploymentID]bool{} // withdrawing deletes the hash, so it is set afterwards
 	for _, e := range events {
-		r.changed[e.Person] = true
 		withdrawn[e.Employment] = withdrawn[e.Employment] || e.Kind == identity.EmploymentWithdrawn
 	}
 	for i, e := range events {

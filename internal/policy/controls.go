@@ -24,24 +24,24 @@ type Class struct {
 // Highest is the highest level of a class.
 const Highest = 4
 
-// Strength is how strong a method of multi-factor authentication is; empty for none.
-type Strength string
+// Method is how strong a method of multi-factor authentication is; empty for none.
+type Method string
 
 // The strengths, the weakest first. A code in a text message or a call is AnyMethod; an
 // authenticator program or a token is StrongMethod; a passkey, a security key or a
 // certificate is PhishingResistant.
 const (
-	AnyMethod         Strength = "any"
-	StrongMethod      Strength = "strong"
-	PhishingResistant Strength = "phishing-resistant"
+	AnyMethod         Method = "any"
+	StrongMethod      Method = "strong"
+	PhishingResistant Method = "phishing-resistant"
 )
 
-// Strengths are the strengths, the weakest first.
-var Strengths = []Strength{AnyMethod, StrongMethod, PhishingResistant}
+// Methods are the strengths, the weakest first.
+var Methods = []Method{AnyMethod, StrongMethod, PhishingResistant}
 
 // Meets reports whether a method is at least as strong as is needed.
-func (s Strength) Meets(need Strength) bool {
-	return slices.Index(Strengths, s) >= slices.Index(Strengths, need)
+func (s Method) Meets(need Method) bool {
+	return slices.Index(Methods, s) >= slices.Index(Methods, need)
 }
 
 // Demand is a value with the name of the control that demands it.
@@ -53,7 +53,7 @@ type Demand[T any] struct {
 // Controls are what the class of a system demands of those who have access to it. The zero
 // value demands nothing.
 type Controls struct {
-	MFA Demand[Strength] `json:"mfa,omitzero"`
+	MFA Demand[Method] `json:"mfa,omitzero"`
 	// NotTypes and NotSources are types of employment, and HR sources, whose people do not
 	// get access by them.
 	NotTypes   []Demand[string] `json:"not_types,omitempty"`
@@ -82,14 +82,14 @@ type Approver string
 
 // The approvers.
 const (
-	OwnerApproves   Approver = "owner"
-	ManagerApproves Approver = "manager"
-	// SecondApproves is another of the system's owner and deputies than the first.
-	SecondApproves Approver = "second-owner"
+	OwnerApprover   Approver = "owner"
+	ManagerApprover Approver = "manager"
+	// SecondOwnerApprover is another of the system's owner and deputies than the first.
+	SecondOwnerApprover Approver = "second-owner"
 )
 
 // Approvers are all approvers, in the order in which they are listed.
-var Approvers = []Approver{ManagerApproves, OwnerApproves, SecondApproves}
+var Approvers = []Approver{ManagerApprover, OwnerApprover, SecondOwnerApprover}
 
 // excludes returns why an employment does not give access; none when it may.
 func (c *Controls) excludes(e identity.Employment, day identity.Date) reason.Reason {
@@ -108,6 +108,20 @@ func (c *Controls) excludes(e identity.Employment, day identity.Date) reason.Rea
 		}
 	}
 	return reason.Reason{}
+}
+
+// excludesAll returns why none of a person's employments on a day gives access; none when one
+// may, or there is none.
+func (c *Controls) excludesAll(p identity.Person, day identity.Date) (why reason.Reason) {
+	for _, e := range p.Employments {
+		if !e.ActiveOn(day) {
+			continue
+		}
+		if why = c.excludes(e, day); why.IsZero() {
+			return why
+		}
+	}
+	return why
 }
 
 // withholds returns why a person does not get access on a day, whatever gives it; none when
@@ -143,8 +157,24 @@ func (e *Entitlement) awaitsMFA(facts Facts) (Gate, reason.Reason) {
 	return MFAUnknown, reason.Of(reason.MFAUnknown{})
 }
 
+// Closes returns why the controls of an entitlement do not let a person have it on a day,
+// whatever gave it to them; none when they do. That the enrolment for MFA is unknown closes
+// nothing.
+func (e *Entitlement) Closes(p identity.Person, day identity.Date, facts Facts) reason.Reason {
+	if why := e.Controls.withholds(p, day, facts); !why.IsZero() {
+		return why
+	}
+	if why := e.Controls.excludesAll(p, day); !why.IsZero() {
+		return why
+	}
+	if gate, why := e.awaitsMFA(facts); gate == AwaitingMFA && (facts.MFAExemptUntil == "" || facts.MFAExemptUntil < day) {
+		return why
+	}
+	return reason.Reason{}
+}
+
 // NeedsMFA returns how strong a method an entitlement needs; empty for none.
-func (e *Entitlement) NeedsMFA() Strength {
+func (e *Entitlement) NeedsMFA() Method {
 	if e.MFA {
 		return cmp.Or(e.Controls.MFA.Value, AnyMethod)
 	}

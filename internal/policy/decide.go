@@ -85,7 +85,7 @@ type Facts struct {
 	MFA MFA
 	// Method is the strength of the strongest method that the person is enrolled with; empty
 	// when the target does not say.
-	Method Strength
+	Method Method
 	// MFAExemptUntil is the last day on which a decision lets the person have what needs MFA
 	// without it, and MFAExempt that decision.
 	MFAExemptUntil identity.Date
@@ -194,7 +194,7 @@ func (r *Rules) handoverGrants(p identity.Person, day identity.Date, given map[i
 				return nil, fmt.Errorf("employment %s on %s: %w", e.ID, before, a.err)
 			}
 			for _, g := range a.given {
-				if given[g.entitlement] || len(g.deny) > 0 {
+				if given[g.entitlement] || len(g.deny) > 0 || !r.Catalogue.Entitlements[g.entitlement].Controls.excludes(e, day).IsZero() {
 					continue
 				}
 				for i, given := range r.appendReasons(nil, g.allow, g.entitlement, e.ID) {
@@ -261,6 +261,10 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 	}
 	e := &r.Catalogue.Entitlements[n]
 	if why := e.Controls.withholds(p, day, facts); !why.IsZero() {
+		g.Gate, g.Until, g.GateReason = Withheld, "", why
+		return
+	}
+	if why := e.Controls.excludesAll(p, day); g.Gate == Kept && !why.IsZero() {
 		g.Gate, g.Until, g.GateReason = Withheld, "", why
 		return
 	}

@@ -119,6 +119,10 @@ func (p *Plans) end() {
 	p.working--
 }
 
+// mostKept is how many grants, steps and findings of a simulation are kept: the counts have
+// them all.
+const mostKept = 10_000
+
 const (
 	// kept is for how long a plan is kept after it was made.
 	kept = time.Hour
@@ -164,7 +168,8 @@ func (p *Plans) Try(ctx context.Context, owner string, t Trial, importer *hr.Imp
 	return p.start(ctx, owner, simulationTask, word, func(ctx context.Context, e *reconcile.Engine, id string) (any, error) {
 		out, err := t.simulate(ctx, e, importer, c)
 		if err == nil {
-			p.remember(id, private{newcomers: out.Newcomers})
+			p.remember(id, private{newcomers: out.Newcomers[:min(len(out.Newcomers), mostKept)]})
+			out.keep(mostKept)
 		}
 		return out, err
 	})

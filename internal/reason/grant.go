@@ -60,7 +60,7 @@ type MFAExempt struct {
 // MFAEnrolled says that the person was seen to be enrolled for MFA.
 type MFAEnrolled struct {
 	kind
-	Method string `json:"method"` // a policy.Strength: that of the strongest method
+	Method string `json:"method"` // a policy.Method: that of the strongest method
 }
 
 // MFAEnded says that the person was seen not to be enrolled for MFA any more.
@@ -69,7 +69,7 @@ type MFAEnded struct{ kind }
 // MFATooWeak says that the person's method of MFA is weaker than a control demands.
 type MFATooWeak struct {
 	kind
-	Has     string `json:"has"` // a policy.Strength
+	Has     string `json:"has"` // a policy.Method
 	Needs   string `json:"needs"`
 	Control string `json:"control,omitempty"`
 }

@@ -112,6 +112,14 @@ type DecisionMade struct {
 	Until identity.Date `json:"until,omitempty"`
 }
 
+// CarriedOver says that a decision about another person holds for this one, too: their
+// records were joined or split.
+type CarriedOver struct {
+	kind
+	Decision int64 `json:"decision"` // about the other person
+	By       int64 `json:"by"`       // that joined or split the records
+}
+
 // ByDecision says that a decision says so.
 type ByDecision struct {
 	kind

@@ -261,6 +261,14 @@ type NoSuchConflict struct {
 	Conflicts []string `json:"conflicts"`
 }
 
+// TooManyToTry says that an HR file would change more people than a file that is only tried
+// may: it would keep others from writing for too long.
+type TooManyToTry struct {
+	kind
+	Count int `json:"count"`
+	Most  int `json:"most"`
+}
+
 // LastDayWrong says that the last day of a decision is no day, or not within what is allowed.
 type LastDayWrong struct {
 	kind

@@ -17,6 +17,9 @@ import (
 // readMFA reads who is enrolled for MFA. When the target that knows is outside the scope,
 // the recorded bindings say which account is whose.
 func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
+	if e.mfaTarget() == "" {
+		e.withoutMFA(w)
+	}
 	for _, c := range e.Config.Targets {
 		if !c.MFA {
 			continue
@@ -38,7 +41,7 @@ func (e *Engine) readMFA(ctx context.Context, w *inputs) error {
 		if !ok {
 			return fmt.Errorf("target %s is to say who is enrolled for MFA, and its kind cannot: choose another under mfa.target", t.Name)
 		}
-		enrolled := map[string]policy.Strength{}
+		enrolled := map[string]policy.Method{}
 		completeness, err := reader.MFAEnrolled(ctx, func(accountID string, method connectors.MFAMethod) error {
 			enrolled[accountID] = e.strengthOf(method)
 			return nil
@@ -113,8 +116,21 @@ func (e *Engine) mfaTarget() string {
 	return ""
 }
 
+// withoutMFA has no one be enrolled, as no target is named that says who is: what needs MFA is
+// given to no one.
+func (e *Engine) withoutMFA(w *inputs) {
+	if !slices.ContainsFunc(e.Config.Rules.Catalogue.Entitlements, func(of policy.Entitlement) bool { return of.NeedsMFA() != "" }) {
+		return
+	}
+	for _, p := range w.people.All {
+		f := w.people.Facts[p.ID]
+		f.MFA = policy.NotEnrolled
+		w.people.Facts[p.ID] = f
+	}
+}
+
 // strengthOf returns how strong a method is; empty for none.
-func (e *Engine) strengthOf(m connectors.MFAMethod) policy.Strength {
+func (e *Engine) strengthOf(m connectors.MFAMethod) policy.Method {
 	switch m {
 	case connectors.NoMethod:
 		return ""
@@ -140,8 +156,11 @@ func (e *Engine) PersonStatus(ctx context.Context, p identity.Person) (PersonSta
 }
 
 // mfaState returns whether one person is enrolled for MFA, and how strong their method is.
-func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, policy.Strength, error) {
-	state, method := policy.MFA(""), policy.Strength("")
+func (e *Engine) mfaState(ctx context.Context, p identity.Person) (policy.MFA, policy.Method, error) {
+	state, method := policy.MFA(""), policy.Method("")
+	if e.mfaTarget() == "" {
+		state = policy.NotEnrolled
+	}
 	for _, t := range e.Config.Targets {
 		reader, ok := e.Targets[t.Name].(connectors.MFAReader)
 		if !t.MFA || !ok {

@@ -35,7 +35,7 @@ type Simulation struct {
 	Steps   []plan.Step `json:"steps"`
 	Dropped []plan.Step `json:"dropped"`
 	// Holds and Findings are those that come with the change.
-	Holds    []plan.Hold    `json:"holds"`
+	Holds    []NewHold      `json:"holds"`
 	Findings []plan.Finding `json:"findings"`
 	// Grants are those that begin, end, or come to another state, sorted by person and
 	// entitlement.
@@ -45,6 +45,13 @@ type Simulation struct {
 	// Newcomers are people whom the change makes known. They are personal data and are not
 	// kept.
 	Newcomers []identity.Person `json:"-"`
+}
+
+// NewHold is what a run would hold for a person.
+type NewHold struct {
+	Target string        `json:"target"`
+	Why    reason.Reason `json:"why"`
+	Steps  int           `json:"steps"` // how many
 }
 
 // GrantState is how what a person needs stands; empty when they need it not.
@@ -75,11 +82,34 @@ type EntitlementChange struct {
 	// Before and After are the people to whom it is given, as licences are counted.
 	Before int `json:"before"`
 	After  int `json:"after"`
-	// Begin and End are the people who come to need it, and who do not any more.
+	// Begin and End are the people to whom it comes to be given, and from whom it is taken.
 	Begin int `json:"begin"`
 	End   int `json:"end"`
 	// Waiting is the number of people who wait for it after the change.
 	Waiting int `json:"waiting"`
+}
+
+// Without leaves a person's grant out of the counts.
+func (c *EntitlementChange) Without(g GrantChange) { c.count(g.Before, g.After, -1) }
+
+// count counts a grant that was and is in a state, one of them empty.
+func (c *EntitlementChange) count(was, is GrantState, n int) {
+	if was == GrantGiven {
+		c.Before += n
+	}
+	switch is {
+	case GrantGiven:
+		c.After += n
+	case GrantWaiting:
+		c.Waiting += n
+	}
+	switch {
+	case was == is:
+	case is == GrantGiven:
+		c.Begin += n
+	case was == GrantGiven && is != GrantUndecided: // which stays as it is
+		c.End += n
+	}
 }
 
 // Simulate plans with a change and without it, from the same reading of the targets, and
@@ -118,9 +148,11 @@ func (e *Engine) Simulate(ctx context.Context, asOf identity.Date, change Change
 		}
 	}
 	s.Plan, s.Steps, s.Dropped = after.Digest, stepsWithout(after, before), stepsWithout(before, after)
-	s.Holds = slices.DeleteFunc(slices.Clone(after.Holds), func(h plan.Hold) bool {
-		return slices.ContainsFunc(before.Holds, func(b plan.Hold) bool { return b.Digest == h.Digest })
-	})
+	for _, h := range after.Holds {
+		if !slices.ContainsFunc(before.Holds, func(b plan.Hold) bool { return b.Digest == h.Digest }) {
+			s.Holds = append(s.Holds, NewHold{h.Target, h.Why, len(h.Steps)})
+		}
+	}
 	known := map[string]bool{}
 	for _, f := range before.Findings {
 		known[findingKey(f)] = true
@@ -343,26 +375,12 @@ func (s *simulating) grant(person identity.PersonID, id policy.EntitlementID, wa
 		c = &EntitlementChange{Entitlement: id}
 		s.changes[id] = c
 	}
-	if grantStates[was] == GrantGiven {
-		c.Before++
-	}
-	switch grantStates[is] {
-	case GrantGiven:
-		c.After++
-	case GrantWaiting:
-		c.Waiting++
-	}
+	c.count(grantStates[was], grantStates[is], 1)
 	if was == is {
 		return
 	}
-	switch {
-	case is == 0:
-		c.End++
-		if why.IsZero() {
-			why = s.whyBefore(person, id)
-		}
-	case was == 0:
-		c.Begin++
+	if is == 0 && why.IsZero() {
+		why = s.whyBefore(person, id)
 	}
 	s.Grants = append(s.Grants, GrantChange{person, id, grantStates[was], grantStates[is], why})
 }

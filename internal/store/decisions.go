@@ -78,7 +78,7 @@ const (
 	// MFAExemptionDecision lets a person have, until a day, what needs MFA without it:
 	// "exempt" or "lift".
 	MFAExemptionDecision DecisionKind = "mfa-exemption"
-	// RevisionDecision says that what the subject names, a system or one of Revised, was gone
+	// RevisionDecision says that what the subject names, a system or one of RevisedPolicies, was gone
 	// through and is as it should be: "revised".
 	RevisionDecision DecisionKind = "revision"
 	// ConflictDecision lets a person have both sides of a conflict, the subject, until a day:
@@ -124,7 +124,7 @@ const (
 	Overrule Verdict = "overrule"
 	Screened Verdict = "screened"
 	Exempt   Verdict = "exempt"
-	Looked   Verdict = "revised"
+	Revised  Verdict = "revised"
 	Allow    Verdict = "allow"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"

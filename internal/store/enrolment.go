@@ -15,7 +15,7 @@ import (
 // strongest method. Between stretches they were not, or nobody looked.
 type Enrolment struct {
 	Person  identity.PersonID `db:"person_id"`
-	Method  string            `db:"method"`   // a policy.Strength
+	Method  string            `db:"method"`   // a policy.Method
 	SinceUS Micros            `db:"since_us"` // when it was first seen
 	UntilUS *Micros           `db:"until_us"` // when it was seen to have ended; nil while it lasts
 }

@@ -35,7 +35,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"hr_import.status":      values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
 		"hr_event.kind":         values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn, identity.EmploymentReported),
 		"gated_grant.gate":      values(policy.AwaitingMFA, policy.MFAUnknown),
-		"mfa_enrolment.method":  values(policy.Strengths...),
+		"mfa_enrolment.method":  values(policy.Methods...),
 		"limit_usage.kind":      values(blastradius.Kinds...),
 		"version_in_use.kind":   values(store.RulesVersion, store.ConfigurationVersion, store.ProgramVersion),
 	} {

@@ -46,9 +46,9 @@ func ConflictSubject(name string) Subject { return Subject(name) }
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }
 
-// Revised are what is gone through as systems are: the rules, the controls and the rights. No
+// RevisedPolicies are what is gone through as systems are: the rules, the controls and the rights. No
 // system has such a name.
-var Revised = []string{"policy rules", "policy controls", "policy rights"}
+var RevisedPolicies = []string{"policy rules", "policy controls", "policy rights"}
 
 // SessionSubject is the subject of a SessionDecision, by the session's ID; empty for all
 // sessions of the person.

@@ -21,8 +21,10 @@ import (
 // UploadPath is the path below which files are sent to the pages, and MostUploaded how many
 // bytes they have at most.
 const (
-	UploadPath   = "/changes/what-if"
+	UploadPath   = "/upload"
 	MostUploaded = 8 << 20
+
+	whatIfPath = "/changes/what-if"
 )
 
 // trialPage is the form for trying files.
@@ -104,19 +106,22 @@ func (p trialResult) Running() bool { return p.Task.State == store.TaskRunning }
 
 // problemsListed is how many problems of an HR file are shown, and simulatedListed of how many
 // people there are names and sentences.
+//
+// longestName is how many letters of a file's name are kept.
 const (
+	longestName     = 100
 	problemsListed  = 20
 	simulatedListed = 1000
 )
 
 func (s *site) whatIf() {
-	s.page(UploadPath, "what-if", func(v *visit) (any, error) {
+	s.page(whatIfPath, "what-if", func(v *visit) (any, error) {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
 		return v.trialPage(), nil
 	})
-	s.upload(UploadPath+"/new", func(v *visit) (string, error) {
+	s.upload(UploadPath+"/what-if", func(v *visit) (string, error) {
 		if !v.SeesEveryone() {
 			return "", errEveryone
 		}
@@ -145,9 +150,9 @@ func (s *site) whatIf() {
 			again.Wrong = v.T("plan.busy")
 			return "", &unfinished{"what-if", again}
 		}
-		return UploadPath + "/" + t.ID, err
+		return whatIfPath + "/" + t.ID, err
 	})
-	s.page(UploadPath+"/{id}", "what-if-result", func(v *visit) (any, error) {
+	s.page(whatIfPath+"/{id}", "what-if-result", func(v *visit) (any, error) {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
@@ -194,7 +199,10 @@ func (v *visit) trial(p trialPage) (t preview.Trial, err error) {
 	if err != nil || content == nil {
 		return t, err
 	}
-	source := cmp.Or(p.Source, p.Sources[0])
+	source := p.Source
+	if source == "" && len(p.Sources) > 0 {
+		source = p.Sources[0]
+	}
 	if !slices.Contains(p.Sources, source) {
 		return t, errBadForm
 	}
@@ -215,7 +223,11 @@ func (v *visit) file(field string) (name string, content []byte, err error) {
 	if content, err = io.ReadAll(f); err != nil || len(content) == 0 {
 		return "", nil, errBadForm
 	}
-	return strings.ToValidUTF8(header.Filename, ""), content, nil
+	name = strings.ToValidUTF8(strings.ReplaceAll(header.Filename, "\x00", ""), "")
+	if letters := []rune(name); len(letters) > longestName {
+		name = string(letters[:longestName])
+	}
+	return name, content, nil
 }
 
 // trialFault says why a trial was not worked out.

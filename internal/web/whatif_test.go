@@ -55,20 +55,20 @@ func TestWhatIf(t *testing.T) {
 	v := h.as("auditor", "sv")
 	v.get("/changes/what-if", 200, "Tänk om?")
 	h.as("staff", "sv").get("/changes/what-if", 403)
-	if status, _, _ := h.as("staff", "sv").upload("/changes/what-if/new", nil, map[string]string{"policy": "x"}); status != http.StatusForbidden {
+	if status, _, _ := h.as("staff", "sv").upload("/upload/what-if", nil, map[string]string{"policy": "x"}); status != http.StatusForbidden {
 		t.Errorf("staff tries rules: %d", status)
 	}
-	if status, body, _ := v.upload("/changes/what-if/new", nil, nil); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "Välj minst en fil.") {
+	if status, body, _ := v.upload("/upload/what-if", nil, nil); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "Välj minst en fil.") {
 		t.Errorf("nothing: %d %s", status, textOf(body))
 	}
-	if status, body, _ := v.upload("/changes/what-if/new", map[string]string{"as_of": "2020-01-01"}, map[string]string{"policy": "p, x, r.sub.job == 'a', base:staff, allow, <script>alert(1)</script>\n"}); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "Välj en dag") {
+	if status, body, _ := v.upload("/upload/what-if", map[string]string{"as_of": "2020-01-01"}, map[string]string{"policy": "p, x, r.sub.job == 'a', base:staff, allow, <script>alert(1)</script>\n"}); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "Välj en dag") {
 		t.Errorf("a day that was: %d %s", status, textOf(body))
 	}
-	if status, body, _ := v.upload("/changes/what-if/new", nil, map[string]string{"policy": "p, x, r.sub.job == '<script>', base:staff, allow, x\n"}); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "policy.csv:1") {
+	if status, body, _ := v.upload("/upload/what-if", nil, map[string]string{"policy": "p, x, r.sub.job == '<script>', base:staff, allow, x\n"}); status != http.StatusUnprocessableEntity || !strings.Contains(textOf(body), "policy.csv:1") {
 		t.Errorf("a wrong file: %d %s", status, textOf(body))
 	}
 	file := office.Header + "staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01,2026-11-29,no\nnew,E9,<b>Ny</b>,Person,office,LIB,,,2026-11-30,,no\n"
-	status, page, at := v.upload("/changes/what-if/new", nil, map[string]string{"policy": "p, everyone, true, base:staff, allow, everybody\n", "hr": file})
+	status, page, at := v.upload("/upload/what-if", nil, map[string]string{"policy": "p, everyone, true, base:staff, allow, everybody\n", "hr": file})
 	for deadline := time.Now().Add(20 * time.Second); strings.Contains(page, "data-reload"); status, page, _ = v.ask(http.MethodGet, at, nil) {
 		if time.Now().After(deadline) {
 			t.Fatal("it is never worked out")
