@@ -22,7 +22,7 @@ var Severities = []Severity{LowSeverity, MediumSeverity, HighSeverity}
 
 // Conflict is a segregation of duties: no one should have an entitlement of each side.
 type Conflict struct {
-	Name     string   `json:"conflict"`
+	Name     string   `json:"name"`
 	Why      string   `json:"why"` // in words that people read
 	Severity Severity `json:"severity"`
 	// Sides are two or more, each of one or more entitlements, sorted.
