@@ -28,6 +28,7 @@ type Organisation struct {
 	// system; at most peopleListed of each. WithoutMFA are people with access who were not
 	// seen to be enrolled for MFA; nil when no target says who is.
 	Unexplained, WithoutMFA map[UnitSystem][]identity.PersonID
+	lastWithoutMFA          map[UnitSystem]identity.PersonID // whom a cell counted last
 	// Shortfalls are what people have though a control of the system's class does not let
 	// them, or they lack the MFA that is demanded, by system.
 	Shortfalls map[string]Shortfalls
@@ -76,7 +77,7 @@ type UnitCount struct {
 }
 
 // SystemCount is how much access there is in a system, how much of it has no reason, and how
-// much is of people who are not enrolled for MFA.
+// many people have any without being enrolled for MFA.
 type SystemCount struct{ Access, Unexplained, WithoutMFA int }
 
 // MonthCount is how many people came, moved and left in a month.
@@ -117,7 +118,7 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		if enrolled, err = a.DB.Enrolments(ctx, store.Everyone()); err != nil {
 			return nil, err
 		}
-		o.WithoutMFA = map[UnitSystem][]identity.PersonID{}
+		o.WithoutMFA, o.lastWithoutMFA = map[UnitSystem][]identity.PersonID{}, map[UnitSystem]identity.PersonID{}
 	}
 	next, stop := iter.Pull2(a.DB.OpenAccess(ctx))
 	defer stop()
@@ -192,11 +193,19 @@ func (a *Answers) systemOf(entitlement string) string {
 
 // place counts a person in the units where they work, and returns the first.
 func (o *Organisation) place(p identity.Person, day identity.Date, tree *identity.Tree, unit func(string) *UnitCount) *UnitCount {
-	var units []string
+	var units, above []string
 	for _, e := range p.Active(day) {
-		if id := tree.Current(e.On(day).Unit); !slices.Contains(units, id) {
-			units = append(units, id)
-			unit(id).People++
+		id := tree.Current(e.On(day).Unit)
+		if slices.Contains(units, id) {
+			continue
+		}
+		units = append(units, id)
+		unit(id).People++
+		for up := range tree.Up(id) { // once in each, however many employments are below it
+			if !slices.Contains(above, up) {
+				above = append(above, up)
+				unit(up).Below++
+			}
 		}
 	}
 	if len(units) == 0 {
@@ -219,8 +228,12 @@ func (o *Organisation) count(home *UnitCount, a store.OpenAccess, system string,
 		list(o.Unexplained, UnitSystem{home.Unit, system}, a.Person)
 	}
 	if o.WithoutMFA != nil && !enrolled {
-		c.WithoutMFA++
-		list(o.WithoutMFA, UnitSystem{home.Unit, system}, a.Person)
+		key := UnitSystem{home.Unit, system}
+		if o.lastWithoutMFA[key] != a.Person { // what a person has comes in one go
+			o.lastWithoutMFA[key] = a.Person
+			c.WithoutMFA++
+			list(o.WithoutMFA, key, a.Person)
+		}
 	}
 	home.Systems[system] = c
 }
@@ -276,29 +289,24 @@ func (o *Organisation) moves(p identity.Person, day identity.Date) {
 // order puts the units in the order of the tree, those that are not in it behind.
 func (o *Organisation) order(tree *identity.Tree, at map[string]*UnitCount, names func(string) string) {
 	seen := map[string]bool{}
-	var walk func(id string, depth int) int
-	walk = func(id string, depth int) int {
+	var walk func(id string, depth int)
+	walk = func(id string, depth int) {
 		u := at[id]
 		if u == nil {
 			u = &UnitCount{Unit: id, Name: names(id), Systems: map[string]SystemCount{}}
 		}
 		seen[id] = true
 		u.Depth = depth
-		place := len(o.Units)
 		o.Units = append(o.Units, *u)
-		all := u.People
 		for _, below := range tree.Below(id) {
-			all += walk(below, depth+1)
+			walk(below, depth+1)
 		}
-		o.Units[place].Below = all
-		return all
 	}
 	for _, top := range tree.Below("") {
 		walk(top, 0)
 	}
 	for _, id := range slices.Sorted(maps.Keys(at)) {
 		if !seen[id] {
-			at[id].Below = at[id].People
 			o.Units = append(o.Units, *at[id])
 		}
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 )
@@ -232,6 +233,18 @@ func (t *Tree) Below(parent string) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// Up returns a unit and those above it, the unit first. One that is not in the tree has none
+// above it.
+func (t *Tree) Up(unit string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for at := unit; yield(at); at = t.parent[at] {
+			if t.parent[at] == "" {
+				return
+			}
+		}
+	}
 }
 
 // Under reports whether a unit is the other or is below it. A unit that is not in

@@ -128,7 +128,7 @@ func TestWithoutMFAOnPages(t *testing.T) {
 	h := newHouse(t, map[string]string{"behov.yaml": "mfa: {target: one}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, classification: {confidentiality: 3, integrity: 1, availability: 1}, target: one, entitlements: {library: {}}}\n"})
 	h.Apply()
 	v := h.as("administrator", "en")
-	v.get("/organisation", 200, "Access of people without multi-factor")
+	v.get("/organisation", 200, "People with access and without multi-factor")
 	v.get("/organisation/office/base?of=mfa", 200, "base in The office, without multi-factor", "Anna Staff")
 	staff := "/people/" + string(h.Person("staff").ID)
 	v.get(staff, 200, "MFA is demanded and not enrolled", "Exempt from multi-factor", "NOT Record a screening")
