@@ -185,7 +185,7 @@ func (a *app) printSystem(d *backend, s access.SystemState) {
 	for _, o := range s.Owners {
 		owners = append(owners, d.name(o))
 	}
-	a.printf("  owner and deputies: %s\n", textOr(strings.Join(owners, ", "), "nobody who works here"))
+	a.printf("  owner and deputies: %s\n", textOr(strings.Join(owners, ", "), "no one who works here"))
 	a.printSuppliers(s.Suppliers, "  ")
 	if len(s.DataIn) > 0 {
 		a.printf("  data in: %s\n", strings.Join(s.DataIn, ", "))

@@ -7,7 +7,7 @@ import (
 )
 
 // Counts keeps the last count of the organisation. Counting reads everyone, so that no one
-// waits for it: it is done again when somebody asks and the last is old.
+// waits for it: it is done again when a person asks and the last is old.
 type Counts struct {
 	mu      sync.Mutex
 	last    *Organisation

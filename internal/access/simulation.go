@@ -21,6 +21,7 @@ type Simulation struct {
 	// People is how many people the grants and steps are about, and Newcomers those among
 	// them whom the change makes known.
 	People    int   `json:"people"`
+	Cut       bool  `json:"cut"` // the lists are of some of them only; the counts are of all
 	Newcomers []Ref `json:"newcomers"`
 	// Entitlements are those that anyone needs before or after the change, sorted.
 	Entitlements []reconcile.EntitlementChange `json:"entitlements"`
@@ -97,6 +98,9 @@ func (v *View) Simulation(s *reconcile.Simulation, most int) (Simulation, error)
 		add("", h.Why)
 	}
 	people := len(concerned)
+	if s.Cut {
+		people = s.People
+	}
 	list = 0
 	for _, f := range s.Findings {
 		add(f.Person, f.Reason)
@@ -109,7 +113,7 @@ func (v *View) Simulation(s *reconcile.Simulation, most int) (Simulation, error)
 		v.listed = nil
 	}
 	defer func() { v.listed = nil }()
-	out := Simulation{AsOf: s.AsOf, Plan: s.Plan, Rules: s.Rules, People: people, Newcomers: each(s.Newcomers, func(p identity.Person) Ref { return v.Ref(p.ID) }),
+	out := Simulation{AsOf: s.AsOf, Plan: s.Plan, Rules: s.Rules, People: people, Cut: s.Cut, Newcomers: each(s.Newcomers, func(p identity.Person) Ref { return v.Ref(p.ID) }),
 		Entitlements: append([]reconcile.EntitlementChange{}, s.Entitlements...), Steps: v.stepsOf(s.Steps), Dropped: v.stepsOf(s.Dropped)}
 	out.Grants = each(s.Grants, func(g reconcile.GrantChange) GrantChange {
 		who, why := v.planned(g.Person, g.Reason)
@@ -161,6 +165,18 @@ func (v *View) withoutMasked(s *reconcile.Simulation) (*reconcile.Simulation, er
 	}
 	left := func(steps []plan.Step) []plan.Step {
 		return slices.DeleteFunc(slices.Clone(steps), func(x plan.Step) bool { return masked[x.Person] })
+	}
+	concerned := map[identity.PersonID]bool{}
+	for _, g := range s.Grants {
+		concerned[g.Person] = masked[g.Person]
+	}
+	for _, x := range slices.Concat(s.Steps, s.Dropped) {
+		concerned[x.Person] = masked[x.Person]
+	}
+	for _, hidden := range concerned {
+		if hidden {
+			out.People--
+		}
 	}
 	out.Steps, out.Dropped = left(s.Steps), left(s.Dropped)
 	out.Findings = slices.DeleteFunc(slices.Clone(s.Findings), func(f plan.Finding) bool { return masked[f.Person] })

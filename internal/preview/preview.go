@@ -169,7 +169,7 @@ func (p *Plans) Try(ctx context.Context, owner string, t Trial, importer *hr.Imp
 		out, err := t.simulate(ctx, e, importer, c)
 		if err == nil {
 			p.remember(id, private{newcomers: out.Newcomers[:min(len(out.Newcomers), mostKept)]})
-			out.keep(mostKept)
+			out.Keep(mostKept)
 		}
 		return out, err
 	})

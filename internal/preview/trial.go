@@ -77,8 +77,3 @@ func (t Trial) simulate(ctx context.Context, e *reconcile.Engine, importer *hr.I
 	out.Simulation, err = e.Simulate(ctx, t.AsOf, change)
 	return out, err
 }
-
-// keep keeps at most so many of each list.
-func (o *Outcome) keep(most int) {
-	o.Grants, o.Steps, o.Dropped, o.Findings = o.Grants[:min(len(o.Grants), most)], o.Steps[:min(len(o.Steps), most)], o.Dropped[:min(len(o.Dropped), most)], o.Findings[:min(len(o.Findings), most)]
-}

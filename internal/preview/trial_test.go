@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
@@ -166,6 +167,78 @@ func TestSimulateHR(t *testing.T) {
 	}
 	if a, b := shape(got.Steps), shape(now.Steps); !slices.Equal(a, b) {
 		t.Errorf("simulated:\n%s\nplanned:\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+	}
+}
+
+// TestSimulationTellsNothingHidden: a rule of one's own does not find out where a person with
+// protected identity works, neither by the lists nor by the counts, also where the lists are
+// cut; who is cleared to see them is told.
+func TestSimulationTellsNothingHidden(t *testing.T) {
+	const seen, oracle = "p, auditor, person.see-protected, allow, cleared\n", "p, everyone, true, base:staff, allow, everybody\np, oracle, r.sub.unit == 'hideout' || r.sub.job_code == 'AUD', lib:library, allow, x\n"
+	for name, rights := range map[string]string{"not cleared": "", "cleared": seen} {
+		t.Run(name, func(t *testing.T) {
+			o := office.New(t, map[string]string{"rights.csv": rights})
+			o.Apply()
+			for _, most := range []int{0, 1} {
+				out, err := preview.Trial{Instead: config.Instead{Policy: &config.NewFile{Name: "policy.csv", Content: []byte(oracle)}}}.Simulate(t.Context(), o.Engine, importer(o))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if most > 0 {
+					out.Keep(most)
+				}
+				v, err := o.Answers().For(t.Context(), access.Viewer{Subject: o.By("auditor")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := v.Simulation(out.Simulation, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				secret := o.Person("secret").ID
+				told := slices.ContainsFunc(got.Grants, func(g access.GrantChange) bool { return g.Person.ID == secret }) || slices.ContainsFunc(got.Steps, func(s access.Step) bool { return s.Person.ID == secret }) ||
+					slices.ContainsFunc(got.Dropped, func(s access.Step) bool { return s.Person.ID == secret })
+				if told {
+					t.Errorf("the auditor is told of the protected person, with %d kept", most)
+				}
+				for _, c := range got.Entitlements {
+					// The librarian who is not protected loses it; the one who is keeps it.
+					if c.Entitlement == "lib:library" && (c.Begin != 0 || c.End != 1) {
+						t.Errorf("with %d kept: %+v", most, c)
+					}
+				}
+				if got.People != 1 {
+					t.Errorf("with %d kept, it concerns %d people", most, got.People)
+				}
+			}
+		})
+	}
+	// Taken from the protected person alone it is not counted, unless for who is cleared.
+	for _, cleared := range []bool{false, true} {
+		rights := map[bool]string{true: seen}[cleared]
+		o := office.New(t, map[string]string{"rights.csv": rights})
+		o.Apply()
+		out, err := preview.Trial{Instead: config.Instead{Policy: &config.NewFile{Name: "policy.csv", Content: []byte("p, everyone, true, base:staff, allow, everybody\np, oracle, r.sub.unit == 'office' && r.sub.job_code == 'LIB', lib:library, allow, x\n")}}}.Simulate(t.Context(), o.Engine, importer(o))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Keep(1)
+		v, err := o.Answers().For(t.Context(), access.Viewer{Subject: o.By("auditor")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := v.Simulation(out.Simulation, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]int{true: 1}[cleared]
+		end := 0
+		for _, c := range got.Entitlements {
+			end += c.End
+		}
+		if got.People != want || end != want || len(got.Grants) != want {
+			t.Errorf("cleared %t: %d people, %d losses, %d grants", cleared, got.People, end, len(got.Grants))
+		}
 	}
 }
 

@@ -42,9 +42,34 @@ type Simulation struct {
 	Grants []GrantChange `json:"grants"`
 	// Entitlements are those that anyone needs before or after, sorted.
 	Entitlements []EntitlementChange `json:"entitlements"`
+	// People is how many people the grants and steps are about, and Cut that not all of them
+	// are in the lists.
+	People int  `json:"people"`
+	Cut    bool `json:"cut"`
 	// Newcomers are people whom the change makes known. They are personal data and are not
 	// kept.
 	Newcomers []identity.Person `json:"-"`
+
+	protected map[identity.PersonID]bool
+}
+
+// Keep keeps at most so many of each list, and of people with protected identity all: who may
+// not see them is told neither of them nor of their number.
+func (s *Simulation) Keep(most int) {
+	s.Cut = len(s.Grants) > most || len(s.Steps) > most || len(s.Dropped) > most || len(s.Findings) > most
+	s.Grants = kept(s.Grants, most, func(g GrantChange) bool { return s.protected[g.Person] })
+	s.Steps = kept(s.Steps, most, func(x plan.Step) bool { return s.protected[x.Person] })
+	s.Dropped = kept(s.Dropped, most, func(x plan.Step) bool { return s.protected[x.Person] })
+	s.Findings = kept(s.Findings, most, func(f plan.Finding) bool { return s.protected[f.Person] })
+}
+
+// kept returns the first values, and of the others those that are always kept.
+func kept[T any](all []T, most int, always func(T) bool) []T {
+	n := 0
+	return slices.DeleteFunc(all, func(v T) bool {
+		n++
+		return n > most && !always(v)
+	})
 }
 
 // NewHold is what a run would hold for a person.
@@ -158,7 +183,25 @@ func (e *Engine) Simulate(ctx context.Context, asOf identity.Date, change Change
 		known[findingKey(f)] = true
 	}
 	s.Findings = slices.DeleteFunc(slices.Clone(after.Findings), func(f plan.Finding) bool { return known[findingKey(f)] })
+	s.count(changed.people)
 	return s.Simulation, nil
+}
+
+// count counts the people whom grants and steps are about, and notes who of them is protected.
+func (s *Simulation) count(people *desired.People) {
+	concerned := map[identity.PersonID]bool{}
+	for _, g := range s.Grants {
+		concerned[g.Person] = true
+	}
+	for _, x := range slices.Concat(s.Steps, s.Dropped) {
+		concerned[x.Person] = true
+	}
+	s.People, s.protected = len(concerned), map[identity.PersonID]bool{}
+	for _, p := range people.All {
+		if p.Protected {
+			s.protected[p.ID] = true
+		}
+	}
 }
 
 func findingKey(f plan.Finding) string {

@@ -12,7 +12,7 @@ import (
 )
 
 // Enrolment is a stretch of time in which a person was seen to be enrolled for MFA, with a
-// strongest method. Between stretches they were not, or nobody looked.
+// strongest method. Between stretches they were not, or no one looked.
 type Enrolment struct {
 	Person  identity.PersonID `db:"person_id"`
 	Method  string            `db:"method"`   // a policy.Method

@@ -225,13 +225,24 @@ func newestSchema(dir string) (newest int64, err error) {
 
 // ForgetRolledBack leaves nothing in SQLite's log of what was written and rolled back: it
 // stands there in clear until something else is written over it. It does nothing on
-// PostgreSQL, and nothing while others read: what they do later writes over it.
-func (db *DB) ForgetRolledBack(ctx context.Context) error {
+// PostgreSQL, and nothing while others read: it does not wait for them, as no one else can
+// write meanwhile, and what is written later goes over it.
+func (db *DB) ForgetRolledBack(ctx context.Context) (err error) {
 	if db.file == "" {
 		return nil
 	}
-	if _, err := db.write.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+	c, err := db.write.Conn(ctx)
+	if err != nil {
 		return fmt.Errorf("truncate the log: %w", err)
+	}
+	defer func() {
+		_, restored := c.ExecContext(context.WithoutCancel(ctx), `PRAGMA busy_timeout = 10000`)
+		err = errors.Join(err, restored, c.Close())
+	}()
+	for _, pragma := range []string{`PRAGMA busy_timeout = 0`, `PRAGMA wal_checkpoint(TRUNCATE)`} {
+		if _, err := c.ExecContext(ctx, pragma); err != nil {
+			return fmt.Errorf("truncate the log: %w", err)
+		}
 	}
 	return nil
 }

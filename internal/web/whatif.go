@@ -104,10 +104,9 @@ func (g changedGrant) Becomes() string {
 // Running reports whether it is being worked out.
 func (p trialResult) Running() bool { return p.Task.State == store.TaskRunning }
 
-// problemsListed is how many problems of an HR file are shown, and simulatedListed of how many
-// people there are names and sentences.
-//
-// longestName is how many letters of a file's name are kept.
+// problemsListed is how many problems of an HR file are shown, simulatedListed of how many
+// people there are names and sentences, and longestName how many letters of a file's name are
+// kept.
 const (
 	longestName     = 100
 	problemsListed  = 20
