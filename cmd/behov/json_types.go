@@ -34,12 +34,6 @@ type recordJSON struct {
 	Opened json.RawMessage `json:"opened,omitempty"`
 }
 
-// reviewStartJSON is a review that was started.
-type reviewStartJSON struct {
-	Campaign int64 `json:"campaign"`
-	Items    int   `json:"items"` // how many questions: behov review list
-}
-
 // checkJSON is what a check found.
 type checkJSON struct {
 	Problems     []diagnostic.Problem `json:"problems"`
@@ -111,4 +105,9 @@ type revokedTokenJSON struct {
 type loggedOutJSON struct {
 	Server  string `json:"server"`
 	Revoked bool   `json:"revoked"` // the server ended the token
+}
+
+// reviewDueJSON is how many reviews ended because their last day had passed.
+type reviewDueJSON struct {
+	Ended int `json:"ended"`
 }

@@ -88,22 +88,61 @@ func (l *local) decideSteps(ctx context.Context, decide func(*governance.Governa
 	return out, err
 }
 
-func (l *local) StartReview(ctx context.Context, system string) (out api.StartedReview, err error) {
+func (l *local) StartReview(ctx context.Context, r api.ReviewToStart) (out api.StartedReview, err error) {
 	by, err := l.subject(ctx)
 	if err != nil {
 		return out, err
 	}
-	campaign, items, err := l.governance().StartReview(ctx, system, by)
-	return api.StartedReview{Campaign: campaign, Items: len(items)}, err
+	review, err := r.Review(func(ref string) (identity.PersonID, error) {
+		p, err := l.db.FindPerson(ctx, ref, l.config.First)
+		return p.ID, err
+	})
+	if err != nil {
+		return out, err
+	}
+	start := l.governance().StartReview
+	if r.Preview {
+		start = l.governance().PreviewReview
+	}
+	asked, err := start(ctx, review, by)
+	return api.StartedReviewOf(asked), err
 }
 
-func (l *local) DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error) {
+func (l *local) DecideItem(ctx context.Context, item string, verdict store.Verdict, until, reason string) (access.Decision, error) {
 	by, err := l.subject(ctx)
 	if err != nil {
 		return access.Decision{}, err
 	}
-	d, err := l.governance().DecideItem(ctx, item, verdict, by, reason)
+	d, err := l.governance().DecideItem(ctx, item, governance.Answer{Verdict: verdict, Until: identity.Date(until), Reason: reason}, by)
 	return l.shown(ctx, d, err)
+}
+
+func (l *local) HandOn(ctx context.Context, item, to, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().HandOn(ctx, item, to, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) SignOff(ctx context.Context, campaign int64, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().SignOff(ctx, campaign, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Reviews(ctx context.Context) ([]access.Review, error) { return l.view(ctx).Reviews() }
+
+func (l *local) ReviewReport(ctx context.Context, campaign int64) (access.ReviewReport, error) {
+	return l.view(ctx).ReviewReport(campaign)
+}
+
+func (l *local) RuleTasks(ctx context.Context) ([]access.RuleTask, error) {
+	return l.view(ctx).RuleTasks()
 }
 
 func (l *local) SystemStates(ctx context.Context) ([]access.SystemState, error) {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,39 +15,73 @@ import (
 
 // reviewOperations is what commands ask and decide about reviews.
 type reviewOperations interface {
-	StartReview(ctx context.Context, system string) (api.StartedReview, error)
+	StartReview(ctx context.Context, r api.ReviewToStart) (api.StartedReview, error)
+	Reviews(ctx context.Context) ([]access.Review, error)
 	ReviewItems(ctx context.Context, everything bool) ([]access.ReviewItem, error)
-	DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error)
+	ReviewReport(ctx context.Context, campaign int64) (access.ReviewReport, error)
+	DecideItem(ctx context.Context, item string, verdict store.Verdict, until, reason string) (access.Decision, error)
+	HandOn(ctx context.Context, item, to, reason string) (access.Decision, error)
+	SignOff(ctx context.Context, campaign int64, reason string) (access.Decision, error)
+	RuleTasks(ctx context.Context) ([]access.RuleTask, error)
 }
 
 func (a *app) reviewCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "review", Short: "Review who has what in a system, and decide"}
-	cmd.AddCommand(a.reviewStartCommand(), a.reviewListCommand(), a.reviewDecideCommand())
+	cmd := &cobra.Command{Use: "review", Short: "Review who has what, and the rules that give it, and decide"}
+	cmd.AddCommand(a.reviewStartCommand(), a.reviewListCommand(), a.reviewStatusCommand(), a.reviewDecideCommand(), a.reviewHandOnCommand(), a.reviewReportCommand(), a.reviewSignOffCommand(), a.reviewTasksCommand(), a.reviewDueCommand())
 	return cmd
 }
 
 func (a *app) reviewStartCommand() *cobra.Command {
-	var system, by string
+	var r api.ReviewToStart
+	var by string
+	var manager bool
 	cmd := &cobra.Command{
-		Use:     "start --system SYSTEM",
-		Short:   "Start a review: one question for each person with access to the system",
-		Example: "  behov review start --system library --by 1006",
+		Use:   "start",
+		Short: "Start a review: questions about rules, and about people where judgement is needed",
+		Long: `Start a review. What a rule gives to all of a job is one question, about the rule.
+People are asked about where judgement is needed: access that no rule gives, that
+few others in the same unit and job have, that is in conflict, exempt from MFA, or
+of a class that demands every holder be looked at (review_all in controls.yaml).
+The owner of each system answers, or with --manager the manager of each person.`,
+		Example: "  behov review start --system library --preview --by 1006\n  behov review start --system library --by 1006\n  behov review start --unit care --manager --days 14 --after-due revoke --by 1001",
 		Args:    cobra.NoArgs,
 		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, _ []string) error {
-			started, err := d.StartReview(ctx, system)
+			if manager {
+				r.Asks = string(store.AsksManager)
+			}
+			started, err := d.StartReview(ctx, r)
 			if err != nil {
 				return err
 			}
 			if a.json {
-				return a.printJSON(reviewStartJSON(started))
+				return a.printJSON(started)
 			}
-			a.printf("Review %d of %s started with %s. See behov review list.\n", started.Campaign, system, count(started.Items, "question", "questions"))
+			verb := fmt.Sprintf("Review %d started with", started.Campaign)
+			if r.Preview {
+				verb = "It would ask"
+			}
+			a.printf("%s %s: %s and %s, where one for each holder would be %d. Answers until %s.\n", verb, count(started.Items, "question", "questions"),
+				count(started.Rules, "about a rule", "about rules"), count(started.Items-started.Rules, "about access", "about access"), started.Holders, started.Due)
+			if !r.Preview {
+				a.printf("See behov review list.\n")
+			}
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&system, "system", "", "the system, as the catalogue calls it")
-	cmd.Flags().StringVar(&by, "by", "", byHelp)
-	_ = cmd.MarkFlagRequired("system") // the flag is there
+	f := cmd.Flags()
+	f.StringVar(&r.System, "system", "", "the system, as the catalogue calls it")
+	f.StringVar(&r.Unit, "unit", "", "people who work in the unit or below it")
+	f.StringVar(&r.Entitlement, "entitlement", "", "one entitlement")
+	f.StringSliceVar(&r.People, "people", nil, "these people")
+	f.BoolVar(&r.Everything, "everything", false, "every system")
+	f.BoolVar(&manager, "manager", false, "the manager of each person answers, not the owner of the system")
+	f.StringVar(&r.Reviewer, "reviewer", "", "the one person who answers everything")
+	f.StringVar(&r.Fallback, "fallback", "", "the person who answers where no other can")
+	f.IntVar(&r.Days, "days", 30, "for how many days answers are awaited")
+	f.StringVar(&r.AfterDue, "after-due", "keep", "what becomes of access about which no answer came: keep or revoke")
+	f.BoolVar(&r.All, "all", false, "ask about every person, also where a rule gives the access")
+	f.BoolVar(&r.Preview, "preview", false, "say what would be asked, and start nothing")
+	f.StringVar(&by, "by", "", byHelp)
 	return cmd
 }
 
@@ -67,8 +104,17 @@ func (a *app) reviewListCommand() *cobra.Command {
 				a.printf("Nothing to decide.\n")
 				return nil
 			}
-			t := a.newTable("ITEM", "PERSON", "HAS", "ASKED", "DECIDED", "WHY")
+			t := a.newTable("ITEM", "ABOUT", "HAS", "ASKED", "DECIDED", "BECAUSE", "WHY")
 			for _, r := range rows {
+				about, has, because := "rule", "", make([]string, len(r.Asked))
+				if r.Person != nil {
+					about, has = d.name(*r.Person), r.Entitlement
+				} else {
+					about, has = "rule "+r.Rule.Rule, strings.Join(r.Evidence.Entitlements, ", ")
+				}
+				for n, why := range r.Asked {
+					because[n] = why.Text
+				}
 				asked, decided := "the owner", "–"
 				if r.Reviewer != nil {
 					asked = d.actor(*r.Reviewer)
@@ -76,7 +122,7 @@ func (a *app) reviewListCommand() *cobra.Command {
 				if r.Decision != nil {
 					decided = string(r.Decision.Verdict) + " by " + d.actor(r.Decision.Maker)
 				}
-				t.row(r.Item, d.name(r.Person), r.Entitlement, asked, decided, r.Why.Text)
+				t.row(r.Item, about, has, asked, decided, strings.Join(because, "; "), r.Why.Text)
 			}
 			return t.print()
 		}),
@@ -85,27 +131,68 @@ func (a *app) reviewListCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) reviewStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "status",
+		Short:   "List the reviews: how far they are, and what is late",
+		Example: "  behov review status",
+		Args:    cobra.NoArgs,
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
+			rows, err := d.Reviews(ctx)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(itemsOf(rows))
+			}
+			t := a.newTable("REVIEW", "OF", "ANSWERED", "DUE", "THEN", "STATE")
+			for _, r := range rows {
+				state := "open"
+				switch {
+				case r.Signed != nil:
+					state = "signed off by " + d.actor(r.Signed.Maker)
+				case r.ClosedAt != nil:
+					state = "the last day has passed"
+				}
+				t.row(strconv.FormatInt(r.Campaign, 10), reviewOf(d, r), fmt.Sprintf("%d of %d", r.Answered, r.Questions), textOr(string(r.Due), "–"), string(r.AfterDue), state)
+			}
+			return t.print()
+		}),
+	}
+}
+
+// reviewOf says what a review is about.
+func reviewOf(d *backend, r access.Review) string {
+	if r.Person != nil {
+		return "mover " + d.name(*r.Person)
+	}
+	return strings.TrimSpace(string(r.Scope) + " " + r.Of)
+}
+
 func (a *app) reviewDecideCommand() *cobra.Command {
-	var reason, by string
+	var reason, by, until string
 	cmd := &cobra.Command{
-		Use:   "decide ITEM keep|revoke",
-		Short: "Decide whether a person keeps what they have",
-		Long: `Decide whether a person keeps what they have. What is revoked goes at the next
-apply, and its rule does not give it back; a later "keep" on a new review does.
+		Use:   "decide ITEM keep|revoke|change-rule|not-mine",
+		Short: "Answer a question of a review",
+		Long: `Answer a question of a review. What is revoked goes at the next apply, and its rule
+does not give it back; a later "keep" on a new review does. With --until, what is
+kept ends after that day. "change-rule" keeps it as it is and tells the IAM engineer
+that the rule should change (behov review tasks). "not-mine" asks another person.
 The owner of the system and the deputies decide, or the reviewer whom the item
-names (behov rights); no one decides on their own access.`,
-		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006",
+names (behov rights); no one decides on their own access. Where a control demands
+two reviewers, a second person must say keep, too.`,
+		Example: "  behov review decide 1-3 revoke --reason \"has left the project\" --by 1006\n  behov review decide 1-4 keep --until 2026-12-31 --reason \"until the audit is done\" --by 1006",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
-			decided, err := d.DecideItem(ctx, args[0], store.Verdict(args[1]), reason)
+			decided, err := d.DecideItem(ctx, args[0], store.Verdict(args[1]), until, reason)
 			if err != nil {
 				return err
 			}
 			if a.json {
 				return a.printJSON(decided)
 			}
-			a.printf("Decided: %s: %s (item %s).", decided.Entitlement, decided.Decided.Text, args[0])
-			if decided.Verdict == store.Revoke {
+			a.printf("Decided: %s (item %s).", decided.Decided.Text, args[0])
+			if decided.Kind == store.ReviewDecision && decided.Verdict == store.Revoke {
 				a.printf(" It goes at the next apply.")
 			}
 			a.printf("\n")
@@ -114,5 +201,161 @@ names (behov rights); no one decides on their own access.`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	cmd.Flags().StringVar(&until, "until", "", "the last day of what is kept (YYYY-MM-DD)")
 	return cmd
+}
+
+func (a *app) reviewHandOnCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     "hand-on ITEM PERSON",
+		Short:   "Ask another person about a question from now on",
+		Example: "  behov review hand-on 1-3 1002 --reason \"knows the project\" --by 1006",
+		Args:    cobra.ExactArgs(2),
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
+			decided, err := d.HandOn(ctx, args[0], args[1], reason)
+			return a.decided(d, decided, err)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) reviewReportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report REVIEW",
+		Short: "Show what a review asked, what was answered at which pace, and what the targets confirmed",
+		Long: `Show what a review asked, what was answered at which pace, and what the targets
+confirmed. With --json, the report is evidence that the review was done: every
+question with its evidence, answer, maker and time.`,
+		Example: "  behov review report 1\n  behov review report 1 --json > review-1.json",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, args []string) error {
+			id, err := reviewNumber(args[0])
+			if err != nil {
+				return err
+			}
+			r, err := d.ReviewReport(ctx, id)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(r)
+			}
+			a.printf("Review %d: %s, started %s by %s.\n", r.Campaign, reviewOf(d, r.Review), r.StartedAt.Time().Format("2006-01-02"), d.actor(r.StartedBy))
+			t := a.newTable("", "QUESTIONS", "KEPT", "REVOKED", "ENDED", "CHANGE RULE", "WITHOUT ANSWER")
+			for _, row := range []struct {
+				name string
+				c    access.ReviewCounts
+			}{{"rules", r.Rules}, {"access", r.Access}} {
+				t.row(row.name, strconv.Itoa(row.c.Questions), strconv.Itoa(row.c.Kept), strconv.Itoa(row.c.Revoked), strconv.Itoa(row.c.Ended), strconv.Itoa(row.c.ChangeRule), strconv.Itoa(row.c.Unanswered))
+			}
+			if err := t.print(); err != nil {
+				return err
+			}
+			for _, p := range r.Reviewers {
+				pace := ""
+				if p.Seconds != nil {
+					pace = fmt.Sprintf(", %.0f s for each", *p.Seconds)
+				}
+				a.printf("%s: %s, %d kept%s\n", d.actor(p.Reviewer), count(p.Answers, "answer", "answers"), p.Kept, pace)
+			}
+			switch {
+			case r.Signed != nil:
+				a.printf("Signed off by %s: %s\n", d.actor(r.Signed.Maker), r.Signed.Reason)
+			case r.Due != "":
+				a.printf("Answers until %s; then: %s.\n", r.Due, r.AfterDue)
+			}
+			return nil
+		}),
+	}
+}
+
+func reviewNumber(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return 0, fmt.Errorf("%q is no number of a review: see behov review status", text)
+	}
+	return id, nil
+}
+
+func (a *app) reviewSignOffCommand() *cobra.Command {
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:     "sign-off REVIEW",
+		Short:   "End a review of which every question is answered, or whose last day has passed",
+		Example: "  behov review sign-off 1 --reason \"went through it with the unit\" --by 1006",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {
+			id, err := reviewNumber(args[0])
+			if err != nil {
+				return err
+			}
+			decided, err := d.SignOff(ctx, id, reason)
+			return a.decided(d, decided, err)
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit trail")
+	cmd.Flags().StringVar(&by, "by", "", byHelp)
+	return cmd
+}
+
+func (a *app) reviewTasksCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "tasks",
+		Short:   "List the rules that reviewers want changed, and those against which decisions hold",
+		Example: "  behov review tasks",
+		Args:    cobra.NoArgs,
+		RunE: a.withBackend(nil, func(ctx context.Context, d *backend, _ []string) error {
+			tasks, err := d.RuleTasks(ctx)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(itemsOf(tasks))
+			}
+			if len(tasks) == 0 {
+				a.printf("No rule is to change.\n")
+			}
+			for _, t := range tasks {
+				a.printf("%s: rule %s gives %s\n", t.Rule.Place, t.Rule.Rule, t.Rule.Grants)
+				if t.Exceptions > 0 {
+					a.printf("  decisions take it from %s\n", count(t.Exceptions, "person", "people"))
+				}
+				for _, asked := range t.Asked {
+					a.printf("  %s: %s\n", d.actor(asked.Maker), asked.Reason)
+				}
+				for line := range strings.Lines(t.Diff) {
+					a.printf("    %s", line)
+				}
+			}
+			return nil
+		}),
+	}
+}
+
+func (a *app) reviewDueCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "due",
+		Short:   "End the reviews whose last day has passed, as each said when it began",
+		Long:    "End the reviews whose last day has passed: access about which no answer came is\nkept or revoked, as each review said when it began. behov serve does it by itself.",
+		Example: "  behov review due",
+		Args:    cobra.NoArgs,
+		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
+			actor, err := a.actor(ctx, i)
+			if err != nil {
+				return err
+			}
+			closed, err := a.governance(i).CloseOverdue(ctx, actor)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(reviewDueJSON{closed})
+			}
+			a.printf("%s ended.\n", count(closed, "review", "reviews"))
+			return nil
+		}),
+	}
 }

@@ -183,8 +183,8 @@ func TestTheReviewerSeesWhomTheReviewAsksAbout(t *testing.T) {
 	in := newInstallation(t, "")
 	in.Apply()
 	if err := in.DB.Write(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.StartReview(t.Context(), "lib", "behov", identity.PersonActor(in.Person("reviewer").ID), in.Time, []store.ReviewItem{
-			{Person: in.Person("staff").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}, {Person: in.Person("secret").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}})
+		_, err := tx.StartReview(t.Context(), store.Campaign{Scope: store.SystemScope, Of: "lib", System: "lib", Asks: store.AsksOwner, StartedBy: "behov", Reviewer: identity.PersonActor(in.Person("reviewer").ID)}, in.Time, []store.ReviewItem{
+			{Kind: store.AccessItem, System: "lib", Reviewer: identity.PersonActor(in.Person("reviewer").ID), Person: in.Person("staff").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}, {Kind: store.AccessItem, System: "lib", Reviewer: identity.PersonActor(in.Person("reviewer").ID), Person: in.Person("secret").ID, Entitlement: "lib:library", Why: reason.Of(reason.NoRule{})}})
 		return err
 	}); err != nil {
 		t.Fatal(err)

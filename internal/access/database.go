@@ -21,6 +21,7 @@ type Database interface {
 	heldReader
 	trailReader
 	waitingReader
+	reviewReader
 	targetReader
 	registerReader
 }
@@ -101,12 +102,21 @@ type trailReader interface {
 // waitingReader reads what waits for a person.
 type waitingReader interface {
 	Holds(ctx context.Context) ([]store.HoldState, error)
-	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
-	NewestReviews(ctx context.Context, most int) ([]store.ReviewSummary, error)
 	DecisionsAbout(ctx context.Context, person identity.PersonID, most int) ([]store.Decision, error)
 	OpenReviews(ctx context.Context) (reviews, questions int, err error)
 	DecryptReasons(ctx context.Context, decisions ...*store.Decision) error
 	Pauses(ctx context.Context) (map[string]store.Decision, error)
+}
+
+// reviewReader reads reviews.
+type reviewReader interface {
+	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
+	OpenReviewItems(ctx context.Context) ([]store.ReviewItem, error)
+	ReviewAnswers(ctx context.Context, items []store.ReviewItem) ([]store.Decision, error)
+	ReviewsAsking(ctx context.Context, person identity.PersonID, systems []string) (map[int64]bool, error)
+	RuleChangesAsked(ctx context.Context) ([]store.ReviewItem, map[int64]store.Decision, error)
+	ReviewSummary(ctx context.Context, campaign int64) (store.ReviewSummary, error)
+	NewestReviews(ctx context.Context, most int) ([]store.ReviewSummary, error)
 }
 
 // targetReader reads where targets and HR sources stand.

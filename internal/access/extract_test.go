@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -116,13 +117,13 @@ func tellStory(t *testing.T, in *installation) {
 	no(g.MarkDistinct(ctx, stranger, staff, in.By("personnel"), "another secret"))
 	no(g.Suspend(ctx, stranger, false, in.By("staff"), "behaves strangely"))
 	no(g.Suspend(ctx, stranger, true, in.By("personnel"), "calmed down"))
-	campaign, _, err := g.StartReview(ctx, "lib", in.By("owner"))
-	no(campaign, err)
+	asked, err := g.StartReview(ctx, governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, in.By("owner"))
+	no(asked, err)
 	items, _, err := in.DB.ReviewItems(ctx, 0)
 	no(items, err)
 	for _, i := range items {
 		if i.Person == staff.ID {
-			no(g.DecideItem(ctx, i.Ref(), store.Keep, in.By("owner"), "still lends books"))
+			no(g.DecideItem(ctx, i.Ref(), governance.Answer{Verdict: store.Keep, Reason: "still lends books"}, in.By("owner")))
 		}
 	}
 	body := func(op connectors.Op) string {

@@ -84,14 +84,16 @@ func TestOthersObjects(t *testing.T) {
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	simulation := h.good(h.post("operator", "/simulations", map[string]any{"units": "unit,parent,name\noffice,,The office\nhideout,,The hideout\n"})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":               {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "digest": h.held(staff), "item": h.question(staff)},
-		"get-plan":       {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
-		"get-simulation": {"id": simulation[strings.LastIndexByte(simulation, '/')+1:]},
-		"revoke-token":   {"id": mine.Items[0].ID},
-		"end-session":    {"id": "0197b1f0-0000-7000-8000-00000000000a"},
-		"end-session-of": {"id": "0197b1f0-0000-7000-8000-00000000000a"},
-		"retry-steps":    nil,
-		"give-up-steps":  nil,
+		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "digest": h.held(staff), "item": h.question(staff)},
+		"get-review":      {"review": h.finished()},
+		"sign-off-review": {"review": h.finished()},
+		"get-plan":        {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
+		"get-simulation":  {"id": simulation[strings.LastIndexByte(simulation, '/')+1:]},
+		"revoke-token":    {"id": mine.Items[0].ID},
+		"end-session":     {"id": "0197b1f0-0000-7000-8000-00000000000a"},
+		"end-session-of":  {"id": "0197b1f0-0000-7000-8000-00000000000a"},
+		"retry-steps":     nil,
+		"give-up-steps":   nil,
 	}
 	// Who may see all may still not do what is another's own.
 	for who, only := range map[string]string{"stranger": "", "administrator": "end-session", "auditor": "get-plan", "personnel": "get-simulation"} {

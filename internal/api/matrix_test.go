@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func reads(h *house, about string) map[string]string {
 	id := string(h.Person(about).ID)
 	return map[string]string{
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
-		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-entitlements": "/entitlements",
+		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
 		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
@@ -87,6 +88,12 @@ func (h *house) writes(id, about string) write {
 	case "keep-access", "revoke-access":
 		verb, _, _ := strings.Cut(id, "-")
 		return write{"/review-items/" + h.question(person.ID) + "/" + verb, why}
+	case "change-rule", "not-mine":
+		return write{"/review-items/" + h.question(person.ID) + "/" + id, why}
+	case "hand-on":
+		return write{"/review-items/" + h.question(person.ID) + "/hand-on", map[string]any{"reason": "a test", "to": string(h.Person("operator").ID)}}
+	case "sign-off-review":
+		return write{"/reviews/" + h.finished() + "/sign-off", why}
 	case "pause-target", "resume-target", "retire-target":
 		verb, _, _ := strings.Cut(id, "-")
 		return write{"/targets/one/" + verb, why}
@@ -187,13 +194,26 @@ func (h *house) question(about identity.PersonID) string {
 	h.t.Helper()
 	var item store.ReviewItem
 	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
-		campaign, err := tx.StartReview(h.t.Context(), "lib", identity.System, identity.PersonActor(h.Person("reviewer").ID), h.Time, []store.ReviewItem{{Person: about, Entitlement: "lib:library", Why: reason.Of(reason.Ready{})}})
+		campaign, err := tx.StartReview(h.t.Context(), store.Campaign{Scope: store.SystemScope, Of: "lib", System: "lib", Asks: store.AsksOwner, StartedBy: identity.System, Reviewer: identity.PersonActor(h.Person("reviewer").ID)}, h.Time, []store.ReviewItem{{Kind: store.AccessItem, System: "lib", Reviewer: identity.PersonActor(h.Person("reviewer").ID), Person: about, Entitlement: "lib:library", Why: reason.Of(reason.Ready{})}})
 		item.Campaign, item.Number = campaign, 1
 		return err
 	}); err != nil {
 		h.t.Fatal(err)
 	}
 	return item.Ref()
+}
+
+// finished starts a review of which every question has an answer, and returns its number.
+func (h *house) finished() string {
+	h.t.Helper()
+	var campaign int64
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) (err error) {
+		campaign, err = tx.StartReview(h.t.Context(), store.Campaign{Scope: store.SystemScope, Of: "lib", System: "lib", Asks: store.AsksOwner, StartedBy: identity.System}, h.Time, nil)
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return strconv.FormatInt(campaign, 10)
 }
 
 // everyone are the roles that see everyone.
@@ -207,7 +227,7 @@ func TestTheMatrix(t *testing.T) {
 	var all []string
 	for _, item := range h.doc.Paths {
 		for method, o := range map[string]*struct{ id, rule string }{http.MethodGet: ruleOf(item.Get), http.MethodPost: ruleOf(item.Post), http.MethodDelete: ruleOf(item.Delete)} {
-			if o == nil || strings.HasPrefix(o.id, "authzen-") || o.id == "revoke-token" || o.id == "end-session" { // tests of their own
+			if o == nil || strings.HasPrefix(o.id, "authzen-") || o.id == "revoke-token" || o.id == "end-session" || o.id == "get-review" { // tests of their own
 				continue
 			}
 			all = append(all, o.id)
@@ -345,8 +365,8 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 		t.Fatalf("%s decides %s, which is no action", id, action)
 	}
 	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
-	aboutSystem := id == "start-review" || id == "revise" || id == "keep-access" || id == "revoke-access"
-	aboutNobody := slices.Contains([]string{"readmit", "start-review", "revise", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
+	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review"}, id)
+	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
 	for _, who := range office.Roles {
 		role, other := roleOf[who]
 		if !other {

@@ -119,6 +119,8 @@ func (a *api) problem(ctx context.Context, err error) error {
 		return newProblem(http.StatusForbidden, "not-everyone", "only who may see everyone may ask this: an auditor, an operator, HR, the data-protection officer, an administrator")
 	case errors.Is(err, store.ErrNoPerson), errors.Is(err, store.ErrSeveralPeople), isHidden(err):
 		return newProblem(http.StatusNotFound, "not-found", "there is no such person, or none whom you may see")
+	case errors.As(err, &known) && known.Because().Code() == reason.CodeOf(reason.NoReview{}):
+		return a.reasoned(q, http.StatusNotFound, known)
 	case errors.As(err, &cursor):
 		return newProblem(http.StatusBadRequest, "cursor", cursor.Error())
 	case errors.As(err, &target):

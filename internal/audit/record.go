@@ -39,6 +39,7 @@ const (
 	HoldRaised    Action = "hold.raised"
 	HoldExpired   Action = "hold.expired"
 	ReviewStarted Action = "review.started"
+	ReviewClosed  Action = "review.closed"
 	// PassIssued and PassWithdrawn concern temporary access passes, with which a
 	// person signs in once to enrol for MFA.
 	PassIssued    Action = "mfa.pass-issued"

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -164,10 +165,31 @@ func (c *Client) RetrySteps(ctx context.Context, target, reason string) (d api.S
 	return d, err
 }
 
-// StartReview starts a review of a system.
-func (c *Client) StartReview(ctx context.Context, system string) (s api.StartedReview, err error) {
-	err = c.post(ctx, "/reviews", said{"system": system}, &s)
+// StartReview starts a review, or says what it would ask.
+func (c *Client) StartReview(ctx context.Context, r api.ReviewToStart) (s api.StartedReview, err error) {
+	err = c.post(ctx, "/reviews", r, &s)
 	return s, err
+}
+
+// SignOff ends a review.
+func (c *Client) SignOff(ctx context.Context, campaign int64, reason string) (access.Decision, error) {
+	return c.decide(ctx, fmt.Sprintf("/reviews/%d/sign-off", campaign), because(reason))
+}
+
+// ReviewReport returns what a review asked and what was answered.
+func (c *Client) ReviewReport(ctx context.Context, campaign int64) (r access.ReviewReport, err error) {
+	err = c.get(ctx, fmt.Sprintf("/reviews/%d", campaign), nil, &r)
+	return r, err
+}
+
+// RuleTasks returns the rules that reviewers want changed.
+func (c *Client) RuleTasks(ctx context.Context) ([]access.RuleTask, error) {
+	return whole[access.RuleTask](ctx, c, "/rule-tasks", nil)
+}
+
+// Reviews returns the newest reviews.
+func (c *Client) Reviews(ctx context.Context) ([]access.Review, error) {
+	return whole[access.Review](ctx, c, "/reviews", nil)
 }
 
 // Revise says that a system, or what else is gone through, was.
@@ -196,9 +218,18 @@ func (c *Client) AllowConflict(ctx context.Context, ref, conflict, until string,
 	return c.decide(ctx, at("/people", ref, "/conflicts/")+url.PathEscape(conflict), untilDay(until, lift, reason))
 }
 
-// DecideItem decides on a question of a review.
-func (c *Client) DecideItem(ctx context.Context, item string, verdict store.Verdict, reason string) (access.Decision, error) {
-	return c.decide(ctx, at("/review-items", item)+"/"+url.PathEscape(string(verdict)), because(reason))
+// DecideItem answers a question of a review.
+func (c *Client) DecideItem(ctx context.Context, item string, verdict store.Verdict, until, reason string) (access.Decision, error) {
+	what := because(reason)
+	if until != "" {
+		what = what.with("until", until)
+	}
+	return c.decide(ctx, at("/review-items", item)+"/"+url.PathEscape(string(verdict)), what)
+}
+
+// HandOn asks another person about a question of a review.
+func (c *Client) HandOn(ctx context.Context, item, to, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/review-items", item)+"/hand-on", because(reason).with("to", to))
 }
 
 // Pause stops changes to a target, or lets them go on. already reports that it holds by an

@@ -54,6 +54,9 @@ type controlYAML struct {
 	ReviewDays int `yaml:"review_days"`
 	// Reviewers is by how many people access is reviewed: 1 or 2.
 	Reviewers int `yaml:"reviewers"`
+	// ReviewAll: a review asks about every person who has access, also where a rule gives it
+	// to all of a job. Without it, a review asks about the rule.
+	ReviewAll bool `yaml:"review_all"`
 	// RequestDays is for how many days a request gives access at most.
 	RequestDays int `yaml:"request_days"`
 	// Approvers are who approve a request: manager, owner, second-owner.
@@ -206,7 +209,7 @@ func (c control) check(doc *document, at string, of *Config) {
 	if levels == 0 && !c.From.SecurityProtected {
 		doc.report(at, "the control holds for no system: say from which level under from, as from: {confidentiality: 3}")
 	}
-	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays == 0 && !c.WithholdFromProtected && !c.Screening && c.OutsideEU == "" {
+	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays == 0 && !c.WithholdFromProtected && !c.Screening && !c.ReviewAll && c.OutsideEU == "" {
 		doc.report(at, "the control demands nothing")
 	}
 	oneOf := func(field, value string, known []string) {
@@ -278,6 +281,9 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 		}
 		if where := outside(s); where != "" && c.OutsideEU == "flag" && out.Flagged.Value == "" {
 			out.Flagged = policy.Demand[string]{Value: where, By: c.name}
+		}
+		if c.ReviewAll && !out.ReviewAll.Value {
+			out.ReviewAll = policy.Demand[bool]{Value: true, By: c.name}
 		}
 		strictest(&out.ReviewDays, c.ReviewDays, c.name, shorter)
 		strictest(&out.Reviewers, c.Reviewers, c.name, more)

@@ -419,21 +419,26 @@ func (s *Story) subject(row employment) rights.Subject {
 func (s *Story) review(ctx context.Context) error {
 	owner := s.m.first("4400", 0)
 	s.title("A review: " + name(owner) + ", head librarian, goes through who has what in the library")
-	campaign, items, err := s.govern.StartReview(ctx, "library", s.subject(owner))
+	asked, err := s.govern.StartReview(ctx, governance.Review{Scope: store.SystemScope, Of: "library", All: true}, s.subject(owner))
 	if err != nil {
 		return err
 	}
 	mover := s.person(s.mover)
-	i := slices.IndexFunc(items, func(x store.ReviewItem) bool { return x.Person == mover && x.Entitlement == "library:loans" })
-	own := slices.IndexFunc(items, func(x store.ReviewItem) bool { return x.Person == s.person(owner) })
-	if i < 0 || own < 0 {
-		return fmt.Errorf("review %d lacks questions it should have", campaign)
+	i := slices.IndexFunc(asked.Items, func(x store.ReviewItem) bool { return x.Person == mover && x.Entitlement == "library:loans" })
+	own := slices.IndexFunc(asked.Items, func(x store.ReviewItem) bool { return x.Person == s.person(owner) })
+	rule := slices.IndexFunc(asked.Items, func(x store.ReviewItem) bool { return x.Kind == store.RuleItem })
+	if i < 0 || own < 0 || rule < 0 {
+		return fmt.Errorf("review %d lacks questions it should have", asked.Campaign.ID)
 	}
-	s.tell("   Review %d has %d questions. The owner revokes the borrowers' register from %s.", campaign, len(items), name(s.mover))
-	if _, err := s.govern.DecideItem(ctx, items[i].Ref(), store.Revoke, s.subject(owner), "does not work with loans yet"); err != nil {
+	s.tell("   Review %d has %d questions. The owner keeps the first rule, for the %d people whom it covers,", asked.Campaign.ID, len(asked.Items), asked.Items[rule].Evidence.People)
+	s.tell("   and revokes the borrowers' register from %s.", name(s.mover))
+	if _, err := s.govern.DecideItem(ctx, asked.Items[rule].Ref(), governance.Answer{Verdict: store.Keep, Reason: "the work is as it was"}, s.subject(owner)); err != nil {
 		return err
 	}
-	_, err = s.govern.DecideItem(ctx, items[own].Ref(), store.Keep, s.subject(owner), "I need it")
+	if _, err := s.govern.DecideItem(ctx, asked.Items[i].Ref(), governance.Answer{Verdict: store.Revoke, Reason: "does not work with loans yet"}, s.subject(owner)); err != nil {
+		return err
+	}
+	_, err = s.govern.DecideItem(ctx, asked.Items[own].Ref(), governance.Answer{Verdict: store.Keep, Reason: "I need it"}, s.subject(owner))
 	s.check(rights.IsSelf(err), nil, "the owner cannot decide on their own access")
 	r, err := s.apply(ctx)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
@@ -80,7 +81,7 @@ func TestNothingHidesTheCause(t *testing.T) {
 	if _, err := o.g.DecideHold(t.Context(), o.planHold(closes), store.Release, nil, o.by("operator"), "looked at it"); err != nil {
 		t.Errorf("by another person: %v", err)
 	}
-	o.decide(o.g.DecideItem(t.Context(), o.item("lib", "lib:library", temp, ""), store.Revoke, admin, "no longer"))
+	o.decide(o.g.DecideItem(t.Context(), o.item("lib", "lib:library", temp, ""), governance.Answer{Verdict: store.Revoke, Reason: "no longer"}, admin))
 	closes.Person = temp.ID
 	if _, err := o.g.DecideHold(t.Context(), o.planHold(closes), store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("the account of whom the last access was revoked: %v", err)

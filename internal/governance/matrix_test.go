@@ -183,7 +183,7 @@ func (o *office) item(system, entitlement string, about identity.Person, reviewe
 	o.t.Helper()
 	var campaign int64
 	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) (err error) {
-		campaign, err = tx.StartReview(o.t.Context(), system, "behov", reviewer, time.Now(), []store.ReviewItem{{Person: about.ID, Entitlement: entitlement}})
+		campaign, err = tx.StartReview(o.t.Context(), store.Campaign{Scope: store.SystemScope, Of: system, System: system, Asks: store.AsksOwner, StartedBy: "behov", Reviewer: reviewer}, time.Now(), []store.ReviewItem{{Kind: store.AccessItem, System: system, Reviewer: reviewer, Person: about.ID, Entitlement: entitlement}})
 		return err
 	}); err != nil {
 		o.t.Fatal(err)
@@ -217,11 +217,11 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	var err error
 	switch g := o.g; action {
 	case rights.StartReview:
-		_, _, err = g.StartReview(ctx, system, by)
+		_, err = g.StartReview(ctx, governance.Review{Scope: store.SystemScope, Of: system, All: true}, by)
 	case rights.Revise:
 		_, err = g.Revise(ctx, system, by, reason)
 	case rights.DecideReview:
-		_, err = g.DecideItem(ctx, o.item(system, entitlement, about, reviewer), store.Keep, by, reason)
+		_, err = g.DecideItem(ctx, o.item(system, entitlement, about, reviewer), governance.Answer{Verdict: store.Keep, Reason: reason}, by)
 	case rights.DecideHold:
 		_, err = g.DecideHold(ctx, o.hold(store.PlanHold, about, "behov"), store.Release, nil, by, reason)
 	case rights.DecideImport:
@@ -450,7 +450,7 @@ func TestWhoCausedItDoesNotLetItThrough(t *testing.T) {
 	if _, err := o.g.DecideHold(t.Context(), held, store.Release, nil, o.by("operator"), "looked at it"); err != nil {
 		t.Errorf("another's import: %v", err)
 	}
-	o.decide(o.g.DecideItem(t.Context(), o.item("lib", "lib:library", stranger, ""), store.Revoke, admin, "no longer"))
+	o.decide(o.g.DecideItem(t.Context(), o.item("lib", "lib:library", stranger, ""), governance.Answer{Verdict: store.Revoke, Reason: "no longer"}, admin))
 	one := o.hold(store.PlanHold, stranger, "behov")
 	if _, err := o.g.DecideHold(t.Context(), one, store.Release, nil, admin, "mine"); !rights.IsCause(err) {
 		t.Errorf("what the own review asked for: %v", err)

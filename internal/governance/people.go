@@ -234,12 +234,12 @@ func (g *Governance) carryOver(ctx context.Context, tx *store.Tx, from, to ident
 	if err != nil {
 		return err
 	}
-	all = append(all, slices.DeleteFunc(reviewed, func(d store.Decision) bool { return d.Verdict != store.Revoke })...)
+	all = append(all, slices.DeleteFunc(reviewed, func(d store.Decision) bool { return d.Verdict != store.Revoke && d.Until == "" })...)
 	for _, was := range all {
 		if was.Verdict == store.Lift {
 			continue
 		}
-		d := store.Decision{Kind: was.Kind, Verdict: was.Verdict, Person: to, Entitlement: was.Entitlement, Subject: was.Subject, Maker: by.Maker, Authority: by.Authority,
+		d := store.Decision{Kind: was.Kind, Verdict: was.Verdict, Person: to, Entitlement: was.Entitlement, Subject: was.Subject, Maker: by.Maker, Authority: by.Authority, Until: was.Until,
 			Because: reason.Of(reason.CarriedOver{Decision: was.Seq, By: by.Seq})}
 		if _, err := tx.Decide(ctx, d, g.Now()); err != nil {
 			return err

@@ -2,18 +2,14 @@ package governance
 
 import (
 	"context"
-	"runtime"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -40,126 +36,25 @@ func (g *Governance) Revise(ctx context.Context, subject string, by rights.Subje
 	return g.record(ctx, d, func(*store.Tx, store.Decision) error { return nil })
 }
 
-// StartReview begins a review of a system: one item for each person and entitlement
-// of the system that the person has now, with the reasons as they are. It returns
-// the campaign's number and its items.
-func (g *Governance) StartReview(ctx context.Context, system string, by rights.Subject) (campaign int64, items []store.ReviewItem, err error) {
-	if _, ok := g.Config.Rules.Catalogue.System(system); !ok {
-		return 0, nil, noSuchSystem(system, systems(g.Config.Rules))
-	}
-	owners, err := g.owners(ctx, system)
-	if err != nil {
-		return 0, nil, err
-	}
-	d, err := g.authorize(ctx, by, rights.StartReview, rights.Object{Owners: owners}, "a review of system "+system)
-	if err != nil {
-		return 0, nil, err
-	}
-	var intervals []audit.Interval
-	for _, e := range g.Config.Rules.Catalogue.Entitlements {
-		if e.System != system {
-			continue
-		}
-		of, err := g.DB.Intervals(ctx, store.IntervalQuery{Entitlement: string(e.ID), Open: true})
-		if err != nil {
-			return 0, nil, err
-		}
-		intervals = append(intervals, of...)
-	}
-	audit.SortIntervals(intervals)
-	if items, err = g.reviewItems(ctx, intervals); err != nil {
-		return 0, nil, err
-	}
-	if len(items) == 0 {
-		return 0, nil, nothingInSystem(system)
-	}
-	now := g.Now()
-	err = g.DB.Write(ctx, func(tx *store.Tx) error {
-		campaign, err = tx.StartReview(ctx, system, d.Maker, "", now, items)
-		tx.Audit(audit.Record{At: now, Actor: d.Maker, Authority: d.Authority, Action: audit.ReviewStarted, Reason: reason.Of(reason.ReviewStarted{Review: campaign, System: system, Count: len(items)})})
-		return err
-	})
-	for n := range items {
-		items[n].Campaign, items[n].Number = campaign, int64(n+1)
-	}
-	return campaign, items, err
+// Answer is an answer to a question of a review.
+type Answer struct {
+	Verdict store.Verdict // Keep, Revoke, ChangeRule or NotMine
+	// Until is the last day of what is kept; empty without an end.
+	Until  identity.Date
+	Reason string
 }
 
-func systems(r *policy.Rules) []string {
-	names := make([]string, 0, len(r.Catalogue.Systems))
-	for _, s := range r.Catalogue.Systems {
-		names = append(names, s.ID)
-	}
-	return names
-}
+// itemAnswers are the answers to a question about access, and ruleAnswers about a rule.
+var (
+	itemAnswers = []store.Verdict{store.Keep, store.Revoke, store.ChangeRule, store.NotMine}
+	ruleAnswers = []store.Verdict{store.Keep, store.ChangeRule, store.NotMine}
+)
 
-// reviewPage is how many items are made at a time.
-const reviewPage = 1000
-
-// reviewItems returns an item for each interval, in their order, with the reasons as
-// they are today. Pages are made side by side: while one is read, another is decided.
-func (g *Governance) reviewItems(ctx context.Context, intervals []audit.Interval) ([]store.ReviewItem, error) {
-	items := make([]store.ReviewItem, len(intervals))
-	pages, ctx := errgroup.WithContext(ctx)
-	pages.SetLimit(runtime.GOMAXPROCS(0))
-	for from := 0; from < len(intervals); from += reviewPage {
-		to := min(from+reviewPage, len(intervals))
-		pages.Go(func() error {
-			grants, err := g.grantsOf(ctx, intervals[from:to])
-			if err != nil {
-				return err
-			}
-			for n, i := range intervals[from:to] {
-				items[from+n] = store.ReviewItem{Person: i.Person, Entitlement: i.Entitlement, Why: reasonsOf(grants[i.Person], policy.EntitlementID(i.Entitlement))}
-			}
-			return nil
-		})
-	}
-	return items, pages.Wait()
-}
-
-// grantsOf returns what each person who has any of the access is granted today.
-func (g *Governance) grantsOf(ctx context.Context, access []audit.Interval) (map[identity.PersonID][]policy.Grant, error) {
-	ids := make([]identity.PersonID, len(access))
-	for i, a := range access {
-		ids[i] = a.Person
-	}
-	people, err := g.DB.PeopleByID(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	standings, err := reconcile.PersonStatuses(ctx, g.DB, g.Config, people, g.today())
-	if err != nil {
-		return nil, err
-	}
-	grants := make(map[identity.PersonID][]policy.Grant, len(people))
-	for i, s := range standings {
-		if grants[people[i].ID], err = g.Config.Rules.Decide(s.Person, g.today(), s.Facts); err != nil {
-			return nil, err
-		}
-	}
-	return grants, nil
-}
-
-// reasonsOf returns the reasons of one entitlement.
-func reasonsOf(grants []policy.Grant, entitlement policy.EntitlementID) reason.Reason {
-	for _, grant := range grants {
-		switch {
-		case grant.Entitlement != entitlement:
-		case len(grant.Reasons) > 0:
-			return policy.Reasons(grant.Reasons)
-		default:
-			return grant.GateReason
-		}
-	}
-	return reason.Of(reason.NoRule{})
-}
-
-// DecideItem answers a review item, named "campaign-number", with keep or revoke. A
-// later answer replaces an earlier one. It is for the reviewer that the item names,
+// DecideItem answers a review item, named "campaign-number". A later answer replaces an
+// earlier one, until the review is signed off. It is for the reviewer that the item names,
 // the owner of the system, or who else rights allows.
-func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.Decision, error) {
-	made, err := g.DecideItems(ctx, []string{name}, verdict, by, reason)
+func (g *Governance) DecideItem(ctx context.Context, name string, a Answer, by rights.Subject) (store.Decision, error) {
+	made, err := g.DecideItems(ctx, []string{name}, a, by)
 	if err != nil {
 		return store.Decision{}, err
 	}
@@ -167,21 +62,32 @@ func (g *Governance) DecideItem(ctx context.Context, name string, verdict store.
 }
 
 // DecideItems answers several items with the same: all of them, or none when one cannot be
-// answered so.
-func (g *Governance) DecideItems(ctx context.Context, names []string, verdict store.Verdict, by rights.Subject, reason string) ([]store.Decision, error) {
-	items, made := make([]store.ReviewItem, len(names)), make([]store.Decision, len(names))
+// answered so. Access that few others in the same unit and job have is not kept along with
+// others.
+func (g *Governance) DecideItems(ctx context.Context, names []string, a Answer, by rights.Subject) ([]store.Decision, error) {
+	answers := make([]answered, len(names))
 	for n, name := range names {
 		var err error
-		if items[n], made[n], err = g.answer(ctx, name, verdict, by, reason); err != nil {
+		if answers[n], err = g.answer(ctx, name, a, by); err != nil {
 			return nil, err
 		}
+		if i := answers[n].item; len(names) > 1 && a.Verdict == store.Keep && !i.Evidence.Together {
+			return nil, refuse(reason.NotKeptTogether{Item: name})
+		}
 	}
+	made := make([]store.Decision, len(names))
 	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
-		for n := range made {
-			if made[n], err = tx.Decide(ctx, made[n], g.Now()); err != nil {
+		for n, answer := range answers {
+			if made[n], err = tx.Decide(ctx, answer.decision, g.Now()); err != nil {
 				return err
 			}
-			if err := tx.DecideItem(ctx, items[n], made[n].Seq); err != nil {
+			switch {
+			case answer.decision.Verdict == store.NotMine:
+				err = tx.AskAnother(ctx, answer.item, answer.next)
+			case answer.settles:
+				err = tx.DecideItem(ctx, answer.item, made[n].Seq)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -190,32 +96,231 @@ func (g *Governance) DecideItems(ctx context.Context, names []string, verdict st
 	return made, err
 }
 
-// answer returns the item of a name, and the decision that answers it, which the subject may
-// make.
-func (g *Governance) answer(ctx context.Context, name string, verdict store.Verdict, by rights.Subject, reason string) (store.ReviewItem, store.Decision, error) {
+// answered is an answer that the subject may give.
+type answered struct {
+	item     store.ReviewItem
+	decision store.Decision
+	settles  bool           // the question is answered
+	next     identity.Actor // who is asked now
+}
+
+// answer returns what an answer to an item is, which the subject may give.
+func (g *Governance) answer(ctx context.Context, name string, a Answer, by rights.Subject) (answered, error) {
+	item, c, err := g.item(ctx, name)
+	if err != nil {
+		return answered{}, err
+	}
+	if !slices.Contains(itemAnswers, a.Verdict) {
+		return answered{}, noVerdict(a.Verdict)
+	}
+	d, err := g.mayAnswer(ctx, item, by, a.Reason)
+	switch {
+	case err != nil:
+		return answered{}, err
+	case item.Kind == store.RuleItem && (!slices.Contains(ruleAnswers, a.Verdict) || a.Until != ""):
+		return answered{}, refuse(reason.NotAboutRule{Item: name, Verdict: string(a.Verdict)})
+	case a.Until != "" && a.Until < g.today():
+		return answered{}, refuse(reason.UntilPassed{Until: a.Until})
+	}
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewAnswerDecision, a.Verdict, item.Person, item.Entitlement, item.Subject()
+	x := answered{item: item, settles: a.Verdict != store.NotMine}
+	switch a.Verdict {
+	case store.NotMine:
+		if x.next, err = g.another(ctx, item, c, by.Person); err != nil {
+			return answered{}, err
+		}
+	case store.Revoke:
+		d.Kind = store.ReviewDecision
+	case store.Keep:
+		if x.settles, err = g.enough(ctx, item, d.Maker); err != nil {
+			return answered{}, err
+		}
+		if x.settles && item.Kind == store.AccessItem {
+			d.Kind, d.Until = store.ReviewDecision, a.Until
+		}
+	}
+	x.decision = d
+	return x, nil
+}
+
+// item returns the item of a name, and its review, which is not signed off.
+func (g *Governance) item(ctx context.Context, name string) (store.ReviewItem, store.Campaign, error) {
 	campaign, number, ok := strings.Cut(name, "-")
-	c, err1 := strconv.ParseInt(campaign, 10, 64)
+	id, err1 := strconv.ParseInt(campaign, 10, 64)
 	n, err2 := strconv.ParseInt(number, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return store.ReviewItem{}, store.Decision{}, noReviewItem(name)
+		return store.ReviewItem{}, store.Campaign{}, noReviewItem(name)
 	}
-	if verdict != store.Keep && verdict != store.Revoke {
-		return store.ReviewItem{}, store.Decision{}, noVerdict(verdict)
-	}
-	item, err := g.DB.ReviewItem(ctx, c, n)
+	item, err := g.DB.ReviewItem(ctx, id, n)
 	if err != nil {
-		return store.ReviewItem{}, store.Decision{}, err
+		return item, store.Campaign{}, err
 	}
-	system, _, _ := strings.Cut(item.Entitlement, ":")
-	owners, err := g.owners(ctx, system)
+	c, err := g.DB.Campaign(ctx, id)
+	if err == nil && c.Signed != nil {
+		err = refuse(reason.ReviewSigned{Review: id})
+	}
+	return item, c, err
+}
+
+// mayAnswer asks rights whether a subject may answer an item.
+func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, by rights.Subject, reason string) (store.Decision, error) {
+	owners, err := g.owners(ctx, item.System)
 	if err != nil {
-		return store.ReviewItem{}, store.Decision{}, err
+		return store.Decision{}, err
 	}
 	reviewer, _ := item.Reviewer.Person()
-	d, err := g.authorize(ctx, by, rights.DecideReview, rights.Object{About: []identity.PersonID{item.Person}, Owners: owners, Reviewer: reviewer}, reason)
-	if err != nil {
-		return store.ReviewItem{}, store.Decision{}, err
+	o := rights.Object{Owners: owners, Reviewer: reviewer}
+	if item.Person != "" {
+		o.About = []identity.PersonID{item.Person}
 	}
-	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewDecision, verdict, item.Person, item.Entitlement, item.Subject()
-	return item, d, nil
+	return g.authorize(ctx, by, rights.DecideReview, o, reason)
+}
+
+// enough reports whether so many have said keep, with one more, as the item needs.
+func (g *Governance) enough(ctx context.Context, item store.ReviewItem, maker identity.Actor) (bool, error) {
+	if item.Needs < 2 || item.Decision != nil {
+		return true, nil
+	}
+	before, err := g.DB.ReviewAnswers(ctx, []store.ReviewItem{item})
+	if err != nil {
+		return false, err
+	}
+	said := map[identity.Actor]bool{}
+	for _, d := range before {
+		if d.Verdict == store.Keep {
+			said[d.Maker] = true
+		}
+	}
+	if said[maker] {
+		return false, refuse(reason.AnsweredAlready{Item: item.Ref()})
+	}
+	return len(said)+1 >= item.Needs, nil
+}
+
+// another returns who is asked when a person says that a question is not theirs: the owner
+// of the system, then the fallback of the review, then who started it.
+func (g *Governance) another(ctx context.Context, item store.ReviewItem, c store.Campaign, not identity.PersonID) (identity.Actor, error) {
+	owners, err := g.ownersWorking(ctx, item.System)
+	if err != nil {
+		return "", err
+	}
+	other := func(p identity.PersonID) bool { return p != not && p != item.Person }
+	if item.Reviewer != "" && slices.ContainsFunc(owners, other) {
+		return "", nil
+	}
+	for _, a := range []identity.Actor{c.Fallback, c.StartedBy} {
+		if p, ok := a.Person(); ok && other(p) {
+			return a, nil
+		}
+	}
+	return "", refuse(reason.NoOtherReviewer{Item: item.Ref()})
+}
+
+// HandOn asks another person about an item from now on, by the record or the login of the
+// person. It is for who may answer the item, who need not see the other one: that no such
+// person works here is told as that they cannot be asked.
+func (g *Governance) HandOn(ctx context.Context, name, to string, by rights.Subject, why string) (store.Decision, error) {
+	item, _, err := g.item(ctx, name)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	d, err := g.mayAnswer(ctx, item, by, why)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	p, err := g.DB.FindPerson(ctx, to, g.Config.First)
+	if err != nil && !errors.Is(err, store.ErrNoPerson) && !errors.Is(err, store.ErrSeveralPeople) {
+		return store.Decision{}, err
+	}
+	if err != nil || !p.IsActive(g.today()) || p.ID == item.Person {
+		return store.Decision{}, refuse(reason.ReviewerAway{Item: name})
+	}
+	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewAnswerDecision, store.HandOn, item.Person, item.Entitlement, item.Subject()
+	return g.record(ctx, d, func(tx *store.Tx, _ store.Decision) error {
+		return tx.AskAnother(ctx, item, identity.PersonActor(p.ID))
+	})
+}
+
+// SignOff ends a review of which every question is answered, or the last day has passed. No
+// answer of it can change then. It is for who may start such a review.
+func (g *Governance) SignOff(ctx context.Context, campaign int64, by rights.Subject, why string) (store.Decision, error) {
+	c, err := g.DB.Campaign(ctx, campaign)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	object := rights.Object{}
+	system := c.System
+	if c.Scope == store.EntitlementScope {
+		system, _, _ = strings.Cut(c.Of, ":")
+	}
+	if system != "" {
+		if object.Owners, err = g.owners(ctx, system); err != nil {
+			return store.Decision{}, err
+		}
+	}
+	d, err := g.authorize(ctx, by, rights.StartReview, object, why)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	if c.Signed != nil {
+		return store.Decision{}, refuse(reason.ReviewSigned{Review: campaign})
+	}
+	items, _, err := g.DB.ReviewItems(ctx, campaign)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	open := len(slices.DeleteFunc(items, func(i store.ReviewItem) bool { return i.Decision != nil }))
+	if open > 0 && c.ClosedUS == nil {
+		return store.Decision{}, refuse(reason.ReviewOpen{Review: campaign, Count: open})
+	}
+	d.Kind, d.Verdict, d.Subject = store.ReviewAnswerDecision, store.SignOff, store.CampaignSubject(campaign)
+	return g.record(ctx, d, func(tx *store.Tx, d store.Decision) error { return tx.SignReview(ctx, campaign, d) })
+}
+
+// CloseOverdue ends the reviews whose last day has passed: access about which no answer came
+// is kept or revoked, as each review said when it began. A question about a rule stays
+// without an answer. It returns how many reviews it closed.
+func (g *Governance) CloseOverdue(ctx context.Context, by identity.Actor) (int, error) {
+	open, err := g.DB.OpenCampaigns(ctx)
+	if err != nil {
+		return 0, err
+	}
+	closed := 0
+	for _, c := range open {
+		if c.Due == "" || c.Due >= g.today() {
+			continue
+		}
+		items, _, err := g.DB.ReviewItems(ctx, c.ID)
+		if err != nil {
+			return closed, err
+		}
+		items = slices.DeleteFunc(items, func(i store.ReviewItem) bool { return i.Decision != nil })
+		if err := g.DB.Write(ctx, func(tx *store.Tx) error { return g.close(ctx, tx, c, items, by) }); err != nil {
+			return closed, err
+		}
+		closed++
+	}
+	return closed, nil
+}
+
+// close ends a review, with the items that no one answered.
+func (g *Governance) close(ctx context.Context, tx *store.Tx, c store.Campaign, unanswered []store.ReviewItem, by identity.Actor) error {
+	if first, err := tx.CloseReview(ctx, c.ID, g.Now()); err != nil || !first { // another process has
+		return err
+	}
+	for _, i := range unanswered {
+		if c.AfterDue != store.Revoke || i.Kind != store.AccessItem {
+			continue
+		}
+		d, err := tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: store.Revoke, Person: i.Person, Entitlement: i.Entitlement, Subject: i.Subject(), Maker: by,
+			Because: reason.Of(reason.ReviewUnanswered{Review: c.ID, Due: c.Due})}, g.Now())
+		if err != nil {
+			return err
+		}
+		if err := tx.DecideItem(ctx, i, d.Seq); err != nil {
+			return err
+		}
+	}
+	tx.Audit(audit.Record{At: g.Now(), Actor: by, Action: audit.ReviewClosed, Reason: reason.Of(reason.ReviewClosed{Review: c.ID, Count: len(unanswered), AfterDue: string(c.AfterDue)})})
+	return nil
 }

@@ -235,6 +235,20 @@ func (t *Tree) Below(parent string) []string {
 	return all
 }
 
+// Within returns a unit and all units below it.
+func (t *Tree) Within(unit string) []string {
+	below := map[string][]string{}
+	for id, p := range t.parent {
+		below[p] = append(below[p], id)
+	}
+	all := []string{unit}
+	for n := 0; n < len(all); n++ { // a tree has no cycles
+		all = append(all, below[all[n]]...)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Up returns a unit and those above it, the unit first. One that is not in the tree has none
 // above it.
 func (t *Tree) Up(unit string) iter.Seq[string] {

@@ -71,6 +71,9 @@ type Controls struct {
 	// when no control says.
 	ReviewDays Demand[int] `json:"review_days,omitzero"`
 	Reviewers  Demand[int] `json:"reviewers,omitzero"`
+	// ReviewAll: a review asks about every person who has access, also where a rule gives it
+	// to all of a job.
+	ReviewAll Demand[bool] `json:"review_all,omitzero"`
 	// RequestDays is for how many days a request gives access at most, and Approvers who
 	// approve it.
 	RequestDays Demand[int]        `json:"request_days,omitzero"`

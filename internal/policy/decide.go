@@ -48,7 +48,7 @@ type Grant struct {
 	// Allowed is the decision that lets the person have it though it is in conflict with what
 	// else they have; none without one.
 	Allowed reason.Reason `json:"allowed,omitzero"`
-	// Until is the last day of a handover; empty without an end.
+	// Until is the last day, of a handover or by a decision; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
 
@@ -68,8 +68,14 @@ func Reasons(rs []Reason) reason.Reason {
 // Verdict is a decision on a person's entitlement.
 type Verdict struct {
 	Revoke bool
-	Reason reason.Reason // Kept or Revoked
+	Reason reason.Reason // Kept, KeptUntil or Revoked
+	// Until is the last day of what the person keeps: from the next day on the verdict
+	// revokes it. Empty without an end.
+	Until identity.Date
 }
+
+// revokes reports whether the verdict takes the entitlement away on a day.
+func (v Verdict) revokes(day identity.Date) bool { return v.Revoke || v.Until != "" && v.Until < day }
 
 // MFA is a person's known enrolment.
 type MFA string
@@ -159,7 +165,7 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 			return nil, err
 		}
 		grants = append(grants, handed...)
-		grants = append(grants, decisionOnlyGrants(facts, grants)...)
+		grants = append(grants, decisionOnlyGrants(facts, grants, day)...)
 	}
 	for i := range grants {
 		r.gate(&grants[i], p, day, facts)
@@ -230,15 +236,15 @@ func (r *Rules) changeDates(p identity.Person, day identity.Date) []identity.Dat
 }
 
 // decisionOnlyGrants returns the decisions on entitlements that no rule gives.
-func decisionOnlyGrants(facts Facts, grants []Grant) []Grant {
+func decisionOnlyGrants(facts Facts, grants []Grant, day identity.Date) []Grant {
 	var more []Grant
 	for id, v := range facts.Verdicts {
 		if slices.ContainsFunc(grants, func(g Grant) bool { return g.Entitlement == id }) {
 			continue
 		}
-		g := Grant{Entitlement: id, Gate: Kept, GateReason: v.Reason}
-		if v.Revoke {
-			g.Gate = Revoked
+		g := Grant{Entitlement: id, Gate: Kept, GateReason: v.Reason, Until: v.Until}
+		if v.revokes(day) {
+			g.Gate, g.Until = Revoked, ""
 		}
 		more = append(more, g)
 	}
@@ -251,9 +257,13 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 	if g.Gate != Open && g.Gate != Kept {
 		return
 	}
-	if v, decided := facts.Verdicts[g.Entitlement]; decided && v.Revoke {
+	v, decided := facts.Verdicts[g.Entitlement]
+	switch {
+	case decided && v.revokes(day):
 		g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
 		return
+	case decided && v.Until != "" && (g.Until == "" || v.Until < g.Until):
+		g.Until = v.Until
 	}
 	n, known := r.Catalogue.index(g.Entitlement)
 	if !known {

@@ -79,6 +79,15 @@ func Join(reasons ...Reason) Reason {
 	return Of(Several{Reasons: all})
 }
 
+// Each returns the reasons that a reason joins; a reason that joins none is the only one.
+func (r Reason) Each() []Reason {
+	kind, err := r.Kind()
+	if several, ok := kind.(Several); ok && err == nil {
+		return several.Reasons
+	}
+	return []Reason{r}
+}
+
 // CodeOf returns the code of a kind.
 func CodeOf(k Kind) Code { return codes[reflect.TypeOf(k)] }
 

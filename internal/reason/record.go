@@ -143,12 +143,13 @@ type HoldExpired struct {
 	Raised time.Time `json:"raised"` // UTC
 }
 
-// ReviewStarted says that a review of a system was started.
+// ReviewStarted says that a review was started.
 type ReviewStarted struct {
 	kind
 	Review int64  `json:"review"`
-	System string `json:"system"`
-	Count  int    `json:"count"` // of items
+	Scope  string `json:"scope"`
+	Of     string `json:"of,omitempty"` // the system, unit or entitlement
+	Count  int    `json:"count"`        // of items
 }
 
 // MoverReview says that a review of what a mover keeps was started.

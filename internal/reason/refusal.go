@@ -433,3 +433,9 @@ type TargetConfiguredStill struct {
 	kind
 	Target string `json:"target"`
 }
+
+// NoSuchUnit says that the organisation has no such unit.
+type NoSuchUnit struct {
+	kind
+	Unit string `json:"unit"`
+}

@@ -32,20 +32,20 @@ func gifted(t *testing.T) *fixture {
 func (h *fixture) review(verdict store.Verdict) {
 	h.t.Helper()
 	g := governance.Governance{DB: h.e.DB, Config: h.e.Config, Now: time.Now}
-	_, items, err := g.StartReview(h.t.Context(), "base", by(h.person("2")))
+	asked, err := g.StartReview(h.t.Context(), governance.Review{Scope: store.SystemScope, Of: "base", All: true}, by(h.person("2")))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	for _, item := range items {
+	for _, item := range asked.Items {
 		if item.Person != h.person("1") || item.Entitlement != "base:school" {
 			continue
 		}
-		if _, err := g.DecideItem(h.t.Context(), item.Ref(), verdict, by(h.person("2")), "looked at it"); err != nil {
+		if _, err := g.DecideItem(h.t.Context(), item.Ref(), governance.Answer{Verdict: verdict, Reason: "looked at it"}, by(h.person("2"))); err != nil {
 			h.t.Fatal(err)
 		}
 		return
 	}
-	h.t.Fatalf("nobody is asked about it: %+v", items)
+	h.t.Fatalf("nobody is asked about it: %+v", asked.Items)
 }
 
 // Law 6: what was given in the target is left; revoked by its owner it goes,

@@ -107,5 +107,8 @@ func verdictOf(d store.Decision) policy.Verdict {
 	if d.Verdict == store.Revoke {
 		return policy.Verdict{Revoke: true, Reason: reason.Of(reason.Revoked{Decision: d.Seq, Maker: d.Maker})}
 	}
+	if d.Until != "" {
+		return policy.Verdict{Until: d.Until, Reason: reason.Of(reason.KeptUntil{Decision: d.Seq, Maker: d.Maker, Until: d.Until})}
+	}
 	return policy.Verdict{Reason: reason.Of(reason.Kept{Decision: d.Seq, Maker: d.Maker})}
 }

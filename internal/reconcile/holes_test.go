@@ -85,12 +85,12 @@ func TestNothingIsKeptByAnExcludedEmployment(t *testing.T) {
 		"policy.csv": "p, staff, true, base:staff, allow, everybody\np, temp, \"r.sub.unit == 'school'\", care:school, allow, who works there\n"})
 	h.export(holeHeader + "1,E2,A,A,school,X,hourly,2020-01-01,,no\n9,E9,Z,Z,library,BOSS,permanent,2020-01-01,,no\n")
 	h.settledRun()
-	_, items, err := h.governs().StartReview(t.Context(), "care", h.decider())
+	asked, err := h.governs().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "care", All: true}, h.decider())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range items {
-		if _, err := h.governs().DecideItem(t.Context(), i.Ref(), store.Keep, h.decider(), "needed"); err != nil {
+	for _, i := range asked.Items {
+		if _, err := h.governs().DecideItem(t.Context(), i.Ref(), governance.Answer{Verdict: store.Keep, Reason: "needed"}, h.decider()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,12 +142,12 @@ func TestMergeCarriesDecisionsOver(t *testing.T) {
 			case "protect":
 				ok[store.Decision](t)(h.governs().Protect(t.Context(), h.known("2"), false, boss, "threat"))
 			case "revoke":
-				_, items, err := h.governs().StartReview(t.Context(), "care", boss)
+				asked, err := h.governs().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "care", All: true}, boss)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, i := range items {
-					ok[store.Decision](t)(h.governs().DecideItem(t.Context(), i.Ref(), store.Revoke, boss, "no"))
+				for _, i := range asked.Items {
+					ok[store.Decision](t)(h.governs().DecideItem(t.Context(), i.Ref(), governance.Answer{Verdict: store.Revoke, Reason: "no"}, boss))
 				}
 			}
 			h.settledRun()

@@ -306,21 +306,21 @@ func TestAReviewDecisionHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, items, err := govern.StartReview(t.Context(), "base", by(owner.ID))
+	asked, err := govern.StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "base", All: true}, by(owner.ID))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, item := range items {
+	for _, item := range asked.Items {
 		if item.Person == owner.ID {
-			if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Keep, by(owner.ID), "mine"); !rights.IsSelf(err) {
+			if _, err := govern.DecideItem(t.Context(), item.Ref(), governance.Answer{Verdict: store.Keep, Reason: "mine"}, by(owner.ID)); !rights.IsSelf(err) {
 				t.Errorf("own access: %v", err)
 			}
 		} else if item.Entitlement == "base:school" {
-			if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Revoke, by(owner.ID), "no longer"); err != nil {
+			if _, err := govern.DecideItem(t.Context(), item.Ref(), governance.Answer{Verdict: store.Revoke, Reason: "no longer"}, by(owner.ID)); err != nil {
 				t.Fatal(err)
 			}
 			defer func() {
-				if _, err := govern.DecideItem(t.Context(), item.Ref(), store.Keep, by(owner.ID), "after all"); err != nil {
+				if _, err := govern.DecideItem(t.Context(), item.Ref(), governance.Answer{Verdict: store.Keep, Reason: "after all"}, by(owner.ID)); err != nil {
 					t.Fatal(err)
 				}
 				h.settledRun()

@@ -81,7 +81,9 @@ func (e *Engine) unjustifiedAccess(ctx context.Context, w *inputs, p *plan.Plan,
 			return s.Person == person.ID && string(s.Entitlement) == i.Entitlement && s.Op == connectors.RemoveMember
 		})
 		if i.Entitlement != audit.Account && !given && !ends {
-			items = append(items, store.ReviewItem{Person: person.ID, Entitlement: i.Entitlement, Why: why})
+			of, _ := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(i.Entitlement))
+			items = append(items, store.ReviewItem{Kind: store.AccessItem, Person: person.ID, Entitlement: i.Entitlement, System: of.System, Why: why, Asked: reason.Of(reason.AskedNoRule{}),
+				Evidence: store.ReviewEvidence{Since: store.Micros(i.Since.UnixMicro())}})
 		}
 	}
 	return items, nil
@@ -97,7 +99,14 @@ func (e *Engine) recordMovers(ctx context.Context, tx *store.Tx, movers []mover)
 		if len(m.items) == 0 {
 			continue
 		}
-		campaign, err := tx.StartReview(ctx, "", e.Actor, identity.PersonActor(m.reviewer), e.Now(), m.items)
+		c := store.Campaign{Scope: store.MoverScope, Of: string(m.person), Asks: store.AsksOwner, StartedBy: e.Actor}
+		if m.reviewer != "" {
+			c.Asks, c.Reviewer = store.AsksPerson, identity.PersonActor(m.reviewer)
+		}
+		for n := range m.items {
+			m.items[n].Reviewer = c.Reviewer
+		}
+		campaign, err := tx.StartReview(ctx, c, e.Now(), m.items)
 		if err != nil {
 			return err
 		}

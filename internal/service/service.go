@@ -61,6 +61,9 @@ type Service struct {
 	worker  *queue.Worker
 	current atomic.Pointer[generation]
 	health  health
+	// reviewsClosed is the day on which reviews were last looked at whose last day may have
+	// passed.
+	reviewsClosed identity.Date
 	working atomic.Bool
 	retired sync.WaitGroup
 	refused atomic.Pointer[error]

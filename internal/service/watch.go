@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/store"
 )
@@ -35,6 +37,9 @@ func (s *Service) watch(ctx context.Context) {
 		}
 		if err := s.enqueueDueRuns(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("looking for what is due failed", "error", err)
+		}
+		if err := s.closeReviews(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("ending reviews whose last day has passed failed", "error", err)
 		}
 		if err := s.DB.CheckWritable(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("the database cannot be written to", "error", err)
@@ -104,4 +109,19 @@ func (s *Service) releaseDeadProcesses(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// closeReviews ends, once a day begins, the reviews whose last day has passed.
+func (s *Service) closeReviews(ctx context.Context) error {
+	c := s.current.Load().config
+	today := identity.DateOf(s.Now(), c.Zone)
+	if !s.Apply || s.reviewsClosed == today {
+		return nil
+	}
+	g := governance.Governance{DB: s.DB, Config: c, Now: s.Now}
+	if _, err := g.CloseOverdue(ctx, identity.System); err != nil {
+		return err
+	}
+	s.reviewsClosed = today
+	return nil
 }

@@ -24,6 +24,10 @@ type DecisionKind string
 const (
 	// ReviewDecision is about a person's entitlement: "keep" or "revoke".
 	ReviewDecision DecisionKind = "review"
+	// ReviewAnswerDecision is about a question of a review, the subject, and decides no access
+	// by itself: "keep" of a rule, or by the first of several who must say so; "change-rule",
+	// "not-mine", "hand-on"; "sign-off" is about the review.
+	ReviewAnswerDecision DecisionKind = "review-answer"
 	// HoldDecision is about a hold's digest: "release" or "reject".
 	HoldDecision DecisionKind = "hold"
 	// RecordDecision is about whose a record of an HR source, the subject
@@ -126,6 +130,11 @@ const (
 	Exempt   Verdict = "exempt"
 	Revised  Verdict = "revised"
 	Allow    Verdict = "allow"
+	// ChangeRule keeps the access as it is until the IAM engineer has changed the rule.
+	ChangeRule Verdict = "change-rule"
+	NotMine    Verdict = "not-mine"
+	HandOn     Verdict = "hand-on"
+	SignOff    Verdict = "sign-off"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -408,7 +417,3 @@ func (db *DB) decisions(ctx context.Context, kind DecisionKind, of PersonSet) ([
 }
 
 const holdColumns = `digest, kind, subject, why, '' AS body, raised_us, raised_by, superseded_us, after_decision`
-
-const reviewItemColumns = `i.campaign_id, i.number, i.person_id, i.entitlement, i.why, i.decision, c.reviewer`
-
-var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "person_id", "entitlement", "why"}}

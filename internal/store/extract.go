@@ -199,8 +199,8 @@ func (db *DB) ImportsBy(ctx context.Context, actor identity.Actor, most int) ([]
 // ReviewItemsOf returns at most so many items of reviews about a person, the newest first.
 func (db *DB) ReviewItemsOf(ctx context.Context, person identity.PersonID, most int) ([]ReviewItem, error) {
 	var items []ReviewItem
-	if err := db.read.SelectContext(ctx, &items, `SELECT `+reviewItemColumns+` FROM review_item i JOIN review_campaign c ON c.id = i.campaign_id
-		WHERE i.person_id = $1 ORDER BY i.campaign_id DESC, i.number LIMIT $2`, string(person), most); err != nil {
+	if err := db.read.SelectContext(ctx, &items, `SELECT `+columns[ReviewItem]("")+` FROM review_item
+		WHERE person_id = $1 ORDER BY campaign_id DESC, number LIMIT $2`, string(person), most); err != nil {
 		return nil, fmt.Errorf("read review items: %w", err)
 	}
 	return items, nil

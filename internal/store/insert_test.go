@@ -92,7 +92,7 @@ func TestManyRowsAreFewStatements(t *testing.T) {
 		person := events[len(events)-1].Person
 		logins = append(logins, store.NewLogin{Base: "anna" + string(rune('a'+n%26)), Person: person})
 		numbers = append(numbers, fmt.Sprintf("19700101%04d", n))
-		items = append(items, store.ReviewItem{Person: person, Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "why"})})
+		items = append(items, store.ReviewItem{Kind: store.AccessItem, Person: person, Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "why"})})
 	}
 	onBothURLs(t, func(t *testing.T, url string) {
 		var count counter
@@ -110,7 +110,7 @@ func TestManyRowsAreFewStatements(t *testing.T) {
 			{"logins", 12, func(tx *store.Tx) error { _, err := tx.TakeLogins(t.Context(), logins); return err }},
 			{"national identity numbers", 1, func(tx *store.Tx) error { _, err := tx.KnownNationalIDs(t.Context(), numbers); return err }},
 			{"review items", 15, func(tx *store.Tx) error {
-				_, err := tx.StartReview(t.Context(), "app", "human:x", "", now, items)
+				_, err := tx.StartReview(t.Context(), store.Campaign{Scope: store.SystemScope, Of: "app", System: "app", Asks: store.AsksOwner, StartedBy: "human:x", Reviewer: ""}, now, items)
 				return err
 			}},
 		} {

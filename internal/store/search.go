@@ -292,6 +292,22 @@ func (db *DB) PeopleInUnit(ctx context.Context, unit string, after identity.Pers
 	return db.PeopleByID(ctx, ids)
 }
 
+// PeopleInUnits returns, sorted, the people of whom an employment is in one of the units
+// itself, at any time.
+func (db *DB) PeopleInUnits(ctx context.Context, units []string) ([]identity.PersonID, error) {
+	var ids []identity.PersonID
+	for page := range slices.Chunk(units, peoplePage) {
+		where, args := in(db.read, "u.unit", page, nil)
+		var some []identity.PersonID
+		if err := db.read.SelectContext(ctx, &some, `SELECT DISTINCT e.person_id FROM employment_unit u JOIN employment e ON e.id = u.employment_id WHERE `+where, args...); err != nil {
+			return nil, fmt.Errorf("read the people of units: %w", err)
+		}
+		ids = append(ids, some...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
 // PeopleUnder returns the people whom an employment of theirs says a manager has, at any
 // time: what the source calls the manager is one of the keys.
 func (db *DB) PeopleUnder(ctx context.Context, source string, keys []string) ([]identity.PersonID, error) {

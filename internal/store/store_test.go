@@ -280,7 +280,7 @@ func TestDecisionsAndHolds(t *testing.T) {
 		}
 		var campaign int64
 		write(t, db, func(tx *store.Tx) error {
-			campaign, err = tx.StartReview(ctx, "app", "person:q", "", now, []store.ReviewItem{{Person: "p", Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "w"})}})
+			campaign, err = tx.StartReview(ctx, store.Campaign{Scope: store.SystemScope, Of: "app", System: "app", Asks: store.AsksOwner, StartedBy: "person:q", Reviewer: ""}, now, []store.ReviewItem{{Kind: store.AccessItem, Person: "p", Entitlement: "app:x", Why: reason.Of(reason.Answer{Text: "w"})}})
 			return err
 		})
 		item, err := db.ReviewItem(ctx, campaign, 1)

@@ -18,8 +18,11 @@ type Subject string
 // HoldSubject is the subject of a HoldDecision.
 func HoldSubject(digest audit.HoldDigest) Subject { return Subject(digest) }
 
-// Subject is the subject of a ReviewDecision on the item.
+// Subject is the subject of a ReviewDecision or a ReviewAnswerDecision on the item.
 func (i ReviewItem) Subject() Subject { return Subject(i.Ref()) }
+
+// CampaignSubject is the subject of a ReviewAnswerDecision on a whole review.
+func CampaignSubject(campaign int64) Subject { return Subject(fmt.Sprint(campaign)) }
 
 // PersonSubject is the subject of a RecordDecision about two people: the other person.
 func PersonSubject(other identity.PersonID) Subject { return Subject(other) }

@@ -12,6 +12,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
 )
@@ -29,7 +31,7 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 	h.Apply()
 	h.giveByHand("stranger", "lib:library", "library")
 	h.Apply()
-	if _, _, err := h.Governance().StartReview(t.Context(), "lib", h.By("owner")); err != nil {
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, h.By("owner")); err != nil {
 		t.Fatal(err)
 	}
 	old := h.Person("lib07")

@@ -8,36 +8,34 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
-	"github.com/behov/behov/internal/policy"
-	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
 
 // campaign is a review with the questions that the reader may see.
 type campaign struct {
+	access.Review
 	ID       int64
-	System   string
 	Mine     int // questions that the reader may answer
 	Answered int // of these
 	Others   int // questions that another person answers
+	Rules    []question
 	Items    []question
+	MaySign  bool
+	Open     int // questions without an answer, of everyone
 }
 
 // Left is how many of the reader's questions are not answered.
 func (c campaign) Left() int { return c.Mine - c.Answered }
 
-// Percent is how many of a hundred are.
-func (c campaign) Percent() int { return 100 * c.Answered / max(1, c.Mine) }
-
 // question is one item with what the reader should know to answer it.
 type question struct {
 	access.ReviewItem
-	Jobs  []access.Spell // today
-	Since *access.Access
-	Odd   bool // no rule gives it
-	State identity.State
+	Campaign int64
+	Jobs     []access.Spell // today
+	Next     bool           // the first without an answer
 }
 
 // Answered reports whether it is.
@@ -46,35 +44,86 @@ func (q question) Answered() bool { return q.Decision != nil }
 func (s *site) reviews() {
 	s.page("/reviews", "reviews", func(v *visit) (any, error) { return v.Reviews() })
 	s.page("/reviews/{campaign}", "review", func(v *visit) (any, error) {
-		id, err := strconv.ParseInt(v.request.PathValue("campaign"), 10, 64)
+		id, err := v.campaignID()
 		if err != nil {
-			return nil, &access.CursorError{}
+			return nil, err
 		}
-		items, err := v.Review(id)
+		r, err := v.Review(id)
 		if err != nil {
+			return nil, err
+		}
+		items, err := v.ReviewQuestions(id)
+		if err != nil {
+			return nil, err
+		}
+		c := campaign{Review: r, ID: id, Open: r.Questions - r.Answered}
+		if c.MaySign, err = v.maySign(r); err != nil {
 			return nil, err
 		}
 		all := len(items)
 		items = slices.DeleteFunc(items, func(i access.ReviewItem) bool { return !i.Mine && !v.SeesEveryone() })
-		if len(items) == 0 {
+		if len(items) == 0 && !c.MaySign {
 			return nil, &access.CursorError{}
 		}
-		c := v.campaign(id, items)
 		c.Others = all - len(items)
-		return v.withEvidence(c)
+		return c, v.ask(&c, items)
+	})
+	s.page("/reviews/{campaign}/report", "review-report", func(v *visit) (any, error) {
+		id, err := v.campaignID()
+		if err != nil {
+			return nil, err
+		}
+		return v.ReviewReport(id)
+	})
+	s.page("/rule-tasks", "rule-tasks", func(v *visit) (any, error) {
+		if !v.SeesEveryone() {
+			return nil, &access.CursorError{}
+		}
+		return v.RuleTasks()
 	})
 	for _, verdict := range verdicts {
 		s.form("/reviews/{campaign}/"+string(verdict)+"/{item}", func(v *visit) (string, error) {
-			return v.decideItems([]string{v.request.PathValue("item")}, verdict, "")
+			item := v.request.PathValue("item")
+			return v.decideItems([]string{item}, governance.Answer{Verdict: verdict, Until: identity.Date(v.field("until-" + item)), Reason: v.field("reason-" + item)})
 		})
 	}
+	s.form("/reviews/{campaign}/hand-on/{item}", func(v *visit) (string, error) {
+		item := v.request.PathValue("item")
+		_, err := v.governance().HandOn(v, item, v.field("to-"+item), v.caller.Subject, cmp.Or(v.field("reason-"+item), v.T("review.reason-hand-on")))
+		return "/reviews/" + v.request.PathValue("campaign") + "#next", err
+	})
+	s.form("/reviews/{campaign}/sign-off", func(v *visit) (string, error) {
+		id, err := v.campaignID()
+		if err != nil {
+			return "", err
+		}
+		_, err = v.governance().SignOff(v, id, v.caller.Subject, v.field("reason"))
+		return fmt.Sprintf("/reviews/%d/report", id), err
+	})
 	s.form("/reviews/{campaign}", func(v *visit) (string, error) {
-		return v.decideItems(v.request.PostForm["item"], store.Verdict(v.field("verdict")), v.field("reason"))
+		return v.decideItems(v.request.PostForm["item"], governance.Answer{Verdict: store.Verdict(v.field("verdict")), Reason: v.field("reason")})
 	})
 }
 
+func (v *visit) campaignID() (int64, error) {
+	id, err := strconv.ParseInt(v.request.PathValue("campaign"), 10, 64)
+	if err != nil {
+		return 0, &access.CursorError{}
+	}
+	return id, nil
+}
+
+// maySign reports whether the reader may sign a review off that is not.
+func (v *visit) maySign(r access.Review) (bool, error) {
+	if r.Signed != nil {
+		return false, nil
+	}
+	may, _, err := v.May(rights.StartReview)
+	return may || r.System != "" && slices.ContainsFunc(v.Systems(), func(s access.System) bool { return s.System == r.System && s.Mine }), err
+}
+
 // decideItems answers questions of the review in the address, all or none.
-func (v *visit) decideItems(items []string, verdict store.Verdict, why string) (to string, err error) {
+func (v *visit) decideItems(items []string, a governance.Answer) (to string, err error) {
 	to = "/reviews/" + v.request.PathValue("campaign")
 	if len(items) == 0 {
 		return to, nil
@@ -84,60 +133,52 @@ func (v *visit) decideItems(items []string, verdict store.Verdict, why string) (
 			return "", errBadForm
 		}
 	}
-	_, err = v.governance().DecideItems(v, items, verdict, v.caller.Subject, cmp.Or(why, v.T("review.reason-"+string(verdict))))
+	if slices.Contains(verdicts, a.Verdict) {
+		a.Reason = cmp.Or(a.Reason, v.T("review.reason-"+string(a.Verdict)))
+	}
+	_, err = v.governance().DecideItems(v, items, a, v.caller.Subject)
 	return to + "#next", err
 }
 
 // verdicts are the answers to a question, by their address.
-var verdicts = []store.Verdict{store.Keep, store.Revoke}
+var verdicts = []store.Verdict{store.Keep, store.Revoke, store.ChangeRule, store.NotMine}
 
-// campaign returns a review with its questions.
-func (v *visit) campaign(id int64, items []access.ReviewItem) campaign {
-	e, _ := v.site.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(items[0].Entitlement))
-	c := campaign{ID: id, System: e.System}
+// ask puts the questions into a review, with where their people work; those without an answer
+// come first.
+func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
+	slices.SortStableFunc(items, func(a, b access.ReviewItem) int { return order(a.Decision != nil, b.Decision != nil) })
+	first := true
 	for _, i := range items {
+		q := question{ReviewItem: i, Campaign: c.ID}
 		if i.Mine {
 			c.Mine++
 			if i.Decision != nil {
 				c.Answered++
 			}
 		}
-		c.Items = append(c.Items, question{ReviewItem: i, Odd: i.Why.Code() == reason.CodeOf(reason.NoRule{}) || i.Why.IsZero()})
-	}
-	return c
-}
-
-// withEvidence adds to each question what speaks for and against it; unanswered and odd ones
-// come first.
-func (v *visit) withEvidence(c campaign) (campaign, error) {
-	had := map[string]map[identity.PersonID]*access.Access{}
-	for i := range c.Items {
-		q := &c.Items[i]
-		if had[q.Entitlement] == nil {
-			now, err := v.WhoHad(q.Entitlement, nil)
-			if err != nil {
-				return c, err
-			}
-			had[q.Entitlement] = map[identity.PersonID]*access.Access{}
-			for n, a := range now {
-				had[q.Entitlement][a.Person.ID] = &now[n]
-			}
+		if i.Kind == store.RuleItem {
+			c.Rules = append(c.Rules, q)
+			continue
 		}
-		q.Since = had[q.Entitlement][q.Person.ID]
-		spells, err := v.Spells(string(q.Person.ID))
+		spells, err := v.Spells(string(i.Person.ID))
 		if err != nil {
-			return c, fmt.Errorf("question %s: %w", q.Item, err)
+			return fmt.Errorf("question %s: %w", i.Item, err)
 		}
 		for _, s := range spells {
 			if today := v.Today(); s.From <= today && (s.To == "" || s.To >= today) {
 				q.Jobs = append(q.Jobs, s)
 			}
 		}
+		c.Items = append(c.Items, q)
 	}
-	slices.SortStableFunc(c.Items, func(a, b question) int {
-		return cmp.Or(order(a.Answered(), b.Answered()), order(b.Odd, a.Odd))
-	})
-	return c, nil
+	for _, list := range [][]question{c.Rules, c.Items} {
+		for n := range list {
+			if first && !list[n].Answered() {
+				list[n].Next, first = true, false
+			}
+		}
+	}
+	return nil
 }
 
 // order puts what is not so before what is.
@@ -150,6 +191,3 @@ func order(a, b bool) int {
 	}
 	return -1
 }
-
-// IsAccount reports whether the question is about an account.
-func (q question) IsAccount() bool { return q.Entitlement == audit.Account }

@@ -72,9 +72,7 @@ func (s *site) start() {
 			return nil, err
 		}
 		for _, r := range reviews {
-			if r.Asked {
-				p.Questions += r.Questions - r.Answered
-			}
+			p.Questions += r.Yours
 		}
 		if v.SeesEveryone() {
 			holds, _, err := v.Holds(false)

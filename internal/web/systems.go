@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
@@ -148,8 +149,8 @@ func (s *site) systems() {
 		return p, nil
 	})
 	s.form("/systems/{system}/review", func(v *visit) (string, error) {
-		campaign, _, err := v.governance().StartReview(v, v.request.PathValue("system"), v.caller.Subject)
-		return fmt.Sprintf("/reviews/%d", campaign), err
+		asked, err := v.governance().StartReview(v, governance.Review{Scope: store.SystemScope, Of: v.request.PathValue("system")}, v.caller.Subject)
+		return fmt.Sprintf("/reviews/%d", asked.Campaign.ID), err
 	})
 }
 

@@ -293,6 +293,8 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, v *visit, err error)
 	case errors.As(err, &decided):
 		d := v.Decision(decided.Decision)
 		status, p = http.StatusConflict, problem{Title: v.T("error.refused"), Text: v.T("error.already", "what", d.Decided.Text, "who", v.actorName(d.Maker), "at", v.Instant(d.DecidedAt))}
+	case isNoReview(err):
+		status, p = http.StatusNotFound, problem{Title: v.T("error.not-found"), Text: v.T("error.not-found-text")}
 	case store.IsBadText(err):
 		status, p = http.StatusBadRequest, problem{Title: v.T("error.form"), Text: v.T("error.form-text")}
 	case errors.As(err, &known):
@@ -343,4 +345,10 @@ func isUnknown(err error) bool {
 	var cursor *access.CursorError
 	var target *access.UnknownTargetError
 	return errors.As(err, &cursor) || errors.As(err, &target)
+}
+
+// isNoReview reports whether there is no such review for the reader.
+func isNoReview(err error) bool {
+	var known because
+	return errors.As(err, &known) && known.Because().Code() == reason.CodeOf(reason.NoReview{})
 }

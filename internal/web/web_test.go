@@ -20,6 +20,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/preview"
 	"github.com/behov/behov/internal/server"
@@ -219,7 +220,7 @@ func (v *visitor) sound(what string, header http.Header, page string) {
 func TestPages(t *testing.T) {
 	h := newHouse(t, nil)
 	h.Apply()
-	if _, _, err := h.Governance().StartReview(t.Context(), "lib", h.By("owner")); err != nil {
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, h.By("owner")); err != nil {
 		t.Fatal(err)
 	}
 	person := func(key string) string { return "/people/" + string(h.Person(key).ID) }
@@ -267,8 +268,11 @@ func TestPages(t *testing.T) {
 	auditor.send("/ask", url.Values{"q": {"office"}}, 200, "The office", "the unit")
 	sv := h.as("owner", "sv")
 	sv.get("/systems/lib", 200, "Anna Staff", "Skyddad identitet", "NOT Hemligsson")
-	sv.get("/reviews", 200, "Granskning av lib", "väntar på dig", "0 av 2 besvarade")
-	sv.get("/reviews/1", 200, "Anna Staff", "0 av 2 besvarade")
+	sv.get("/reviews", 200, "Granskning av lib", "väntar på dig", "0 av 3 besvarade")
+	sv.get("/reviews/1", 200, "Anna Staff", "0 av 3 besvarade", "Regeln ger den till 2 personer", "Skyddad identitet", "NOT Hemligsson")
+	sv.get("/reviews/1/report", 200, "inte godkänd", "Alla frågor", "NOT Hemligsson", "NOT Hur svaren gavs")
+	auditor.get("/rule-tasks", 200, "There is no such rule")
+	sv.get("/rule-tasks", 404)
 	h.as("stranger", "sv").get("/systems/lib", 200, "NOT Anna Staff", "Ingen har det nu")
 	h.as("stranger", "sv").get("/reviews/1", 404)
 	if status, _, at := (&visitor{h, &http.Client{}, "en"}).ask(http.MethodGet, "/people?s=x", nil); !strings.HasPrefix(at, signin.Path+"?return=%2Fpeople%3Fs%3Dx") {
@@ -301,21 +305,37 @@ func TestDecisionsOnPages(t *testing.T) {
 		t.Errorf("the decision of another is told: %s", page)
 	}
 	owner := h.as("owner", "sv")
-	owner.send("/systems/lib/review", url.Values{}, 200, "Granskning av lib", "0 av 2 besvarade")
-	owner.send("/reviews/1/keep/1-1", url.Values{}, 200, "1 av 2 besvarade", "behålls")
-	owner.send("/reviews/1/revoke/1-1", url.Values{}, 200, "1 av 2 besvarade", "tas bort")
-	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-2"}, "verdict": {"keep"}, "reason": {"lånar ut"}}, 200, "2 av 2 besvarade", "lånar ut")
-	if text := textOf(h.as("stranger", "en").send("/reviews/1/revoke/1-1", url.Values{}, http.StatusConflict)); !strings.Contains(text, "That was not possible") {
+	owner.send("/systems/lib/review", url.Values{}, 200, "Granskning av lib", "0 av 1 besvarade", "Regeln ger den till 2 personer")
+	owner.send("/reviews/1/revoke/1-1", url.Values{}, http.StatusConflict, "gäller en regel")
+	owner.send("/reviews/1/sign-off", url.Values{"reason": {"klart"}}, http.StatusConflict, "saknar svar")
+	owner.send("/reviews/1/change-rule/1-1", url.Values{"reason-1-1": {"lånar inte längre ut"}}, 200, "1 av 1 besvarade", "regeln bör ändras", "lånar inte längre ut")
+	h.as("administrator", "sv").get("/rule-tasks", 200, "lånar inte längre ut", "-p, librarian, r.sub.job_code == 'LIB'")
+	owner.send("/reviews/1/keep/1-1", url.Values{}, 200, "1 av 1 besvarade", "behålls")
+	h.as("stranger", "sv").send("/reviews/1/sign-off", url.Values{"reason": {"klart"}}, http.StatusConflict)
+	owner.send("/reviews/1/sign-off", url.Values{"reason": {"klart"}}, 200, "godkänd", "klart")
+	owner.send("/reviews/1/change-rule/1-1", url.Values{}, http.StatusConflict, "är godkänd")
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, h.By("owner")); err != nil {
+		t.Fatal(err)
+	}
+	owner.send("/reviews/2/keep/2-2", url.Values{"until-2-2": {"2020-01-01"}}, http.StatusConflict, "har gått")
+	owner.send("/reviews/2/keep/2-2", url.Values{"until-2-2": {"2027-01-31"}}, 200, "1 av 3 besvarade", "till och med 31 januari 2027")
+	owner.send("/reviews/2/revoke/2-2", url.Values{}, 200, "1 av 3 besvarade", "tas bort")
+	owner.send("/reviews/2/hand-on/2-2", url.Values{"to-2-2": {"reviewer"}}, 200, "lämnad vidare")
+	h.as("reviewer", "sv").send("/reviews/2/keep/2-2", url.Values{}, 200, "1 av 1 besvarade", "en fråga till")
+	owner.send("/reviews/2", url.Values{"item": {"2-2", "2-3"}, "verdict": {"keep"}, "reason": {"lånar ut"}}, http.StatusConflict, "besvaras för sig")
+	owner.send("/reviews/2", url.Values{"item": {"2-2", "2-3"}, "verdict": {"revoke"}, "reason": {"lånar ej ut"}}, 200, "lånar ej ut")
+	owner.send("/reviews/2/keep/2-2", url.Values{}, 200)
+	if text := textOf(h.as("stranger", "en").send("/reviews/2/revoke/2-2", url.Values{}, http.StatusConflict)); !strings.Contains(text, "That was not possible") {
 		t.Error(text)
 	}
-	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"burn"}}, http.StatusConflict)
+	owner.send("/reviews/2", url.Values{"item": {"2-2"}, "verdict": {"burn"}}, http.StatusConflict)
 	// All are answered, or none; and none of another review.
-	owner.send("/reviews/1", url.Values{"item": {"1-1", "1-99"}, "verdict": {"revoke"}}, http.StatusConflict, "Det gick inte")
-	owner.send("/reviews/2/keep/1-1", url.Values{}, http.StatusBadRequest)
-	owner.send("/reviews/2", url.Values{"item": {"1-1"}, "verdict": {"revoke"}}, http.StatusBadRequest)
-	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"revoke"}, "reason": {"\xff"}}, http.StatusBadRequest)
-	owner.send("/reviews/1", url.Values{"item": {"1-1"}, "verdict": {"revoke"}, "reason": {strings.Repeat("x", 2001)}}, http.StatusBadRequest)
-	if items, decisions, err := h.DB.ReviewItems(t.Context(), 1); err != nil || decisions[*items[0].Decision].Verdict != store.Keep {
+	owner.send("/reviews/2", url.Values{"item": {"2-2", "2-99"}, "verdict": {"revoke"}}, http.StatusConflict, "Det gick inte")
+	owner.send("/reviews/3/keep/2-2", url.Values{}, http.StatusBadRequest)
+	owner.send("/reviews/3", url.Values{"item": {"2-2"}, "verdict": {"revoke"}}, http.StatusBadRequest)
+	owner.send("/reviews/2", url.Values{"item": {"2-2"}, "verdict": {"revoke"}, "reason": {"\xff"}}, http.StatusBadRequest)
+	owner.send("/reviews/2", url.Values{"item": {"2-2"}, "verdict": {"revoke"}, "reason": {strings.Repeat("x", 2001)}}, http.StatusBadRequest)
+	if items, decisions, err := h.DB.ReviewItems(t.Context(), 2); err != nil || decisions[*items[1].Decision].Verdict != store.Keep {
 		t.Errorf("an answer of those that were refused counts: %v", err)
 	}
 	// What holds already is told, and is no failure.
@@ -471,7 +491,7 @@ func TestNamesAreNoMarkup(t *testing.T) {
 		"policy.csv": "p, everyone, true, base:staff, allow, " + field("<b>everybody</b><script>alert(3)</script>") + "\np, librarian, r.sub.job_code == 'LIB', lib:library, allow, lends\n"})
 	h.Import(office.Header + "staff,E1," + field(evil) + "," + field("S"+evil) + ",office,LIB," + field(evil) + ",manager,2020-01-01,,no\n")
 	h.Apply()
-	if _, _, err := h.Governance().StartReview(t.Context(), "lib", h.By("owner")); err != nil {
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, h.By("owner")); err != nil {
 		t.Fatal(err)
 	}
 	staff := "/people/" + string(h.Person("staff").ID)

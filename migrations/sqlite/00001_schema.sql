@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -313,6 +313,7 @@ CREATE TABLE decision (
 );
 CREATE INDEX decision_maker ON decision (maker, seq);
 CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND verdict = 'overrule';
+CREATE INDEX decision_change_rule ON decision (seq) WHERE kind = 'review-answer' AND verdict = 'change-rule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
@@ -327,26 +328,54 @@ CREATE TABLE mfa_enrolment (
 );
 CREATE INDEX mfa_enrolment_open ON mfa_enrolment (person_id) WHERE until_us IS NULL;
 
--- reviewer is empty for the owner of the system.
+-- A campaign asks whether people should keep their access. system is set where scope is one
+-- system. reviewer is set where one person is asked about everything. due is the last day for
+-- answers, empty without one. series and occurrence are of a campaign that the configuration
+-- starts.
 CREATE TABLE review_campaign (
     id         BIGINT PRIMARY KEY,
+    scope      TEXT NOT NULL CHECK (scope IN ('system', 'unit', 'entitlement', 'people', 'everything', 'mover')),
+    scope_of   TEXT NOT NULL,
     system     TEXT NOT NULL,
+    asks       TEXT NOT NULL CHECK (asks IN ('owner', 'manager', 'person')),
     reviewer   TEXT NOT NULL DEFAULT '',
+    fallback   TEXT NOT NULL DEFAULT '',
+    series     TEXT NOT NULL DEFAULT '',
+    occurrence TEXT NOT NULL DEFAULT '',
+    due        TEXT NOT NULL DEFAULT '',
+    after_due  TEXT NOT NULL CHECK (after_due IN ('keep', 'revoke')),
     started_by TEXT NOT NULL,
-    started_us BIGINT NOT NULL
+    started_us BIGINT NOT NULL,
+    closed_us  BIGINT,
+    signed     BIGINT REFERENCES decision (seq),
+    signed_us  BIGINT
 );
-CREATE INDEX review_campaign_system ON review_campaign (system, started_us) WHERE reviewer = '';
+CREATE UNIQUE INDEX review_campaign_series ON review_campaign (series, occurrence) WHERE series <> '';
+CREATE INDEX review_campaign_signed ON review_campaign (system, signed_us) WHERE scope = 'system' AND signed_us IS NOT NULL;
+CREATE INDEX review_campaign_open ON review_campaign (id) WHERE closed_us IS NULL;
+-- A question about the access of a person, or about a rule, which has no person. reviewer is
+-- who is asked now, empty for the owner of the system. needs is how many must say keep.
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
+    kind        TEXT NOT NULL CHECK (kind IN ('access', 'rule')),
     person_id   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
+    system      TEXT NOT NULL,
+    rule        TEXT NOT NULL,
     why         TEXT NOT NULL,
+    asked       TEXT NOT NULL,
+    evidence    TEXT NOT NULL,
+    reviewer    TEXT NOT NULL,
+    needs       BIGINT NOT NULL,
     decision    BIGINT REFERENCES decision (seq),
     PRIMARY KEY (campaign_id, number)
 );
-CREATE INDEX review_item_open ON review_item (campaign_id) WHERE decision IS NULL;
+CREATE INDEX review_item_open ON review_item (campaign_id, number) WHERE decision IS NULL;
+CREATE INDEX review_item_decision ON review_item (decision) WHERE decision IS NOT NULL;
 CREATE INDEX review_item_person ON review_item (person_id);
+CREATE INDEX review_item_asked ON review_item (reviewer, system, campaign_id);
+CREATE INDEX review_item_rule ON review_item (rule, system, campaign_id) WHERE kind = 'rule';
 
 -- What is held now, as JSON without personal values in body. A hold that went through is
 -- deleted: when the same comes up again it is raised, and decided on, once more.
