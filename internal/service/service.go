@@ -64,9 +64,9 @@ type Service struct {
 	// reviewsClosed is the day on which reviews were last looked at whose last day may have
 	// passed.
 	reviewsClosed identity.Date
-	working atomic.Bool
-	retired sync.WaitGroup
-	refused atomic.Pointer[error]
+	working       atomic.Bool
+	retired       sync.WaitGroup
+	refused       atomic.Pointer[error]
 
 	events *outbound.Dispatcher
 
