@@ -228,7 +228,9 @@ func TestReviews(t *testing.T) {
 	h.fails("say which person decides", "review", "start", "--system", "library")
 	h.fails(`there is no system "librarium"`, "review", "start", "--system", "librarium", "--by", "1006")
 	h.fails("the person who decides", "review", "start", "--system", "library", "--by", "9999")
-	h.says([]string{"review", "start", "--system", "library", "--by", "1006"}, "Review 1 of library started with 3 questions.")
+	h.says([]string{"review", "start", "--system", "library", "--preview", "--by", "1006"}, "It would ask 2 questions: 2 about rules and 0 about access, where one for each holder would be 3.")
+	h.fails("one of a system, a unit", "review", "start", "--system", "library", "--everything", "--by", "1006")
+	h.says([]string{"review", "start", "--system", "library", "--all", "--by", "1006"}, "Review 1 started with 5 questions: 2 about rules and 3 about access")
 	own, other := "", ""
 	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
 		switch {
@@ -240,11 +242,11 @@ func TestReviews(t *testing.T) {
 	}
 	h.fails("no one decides about themselves", "review", "decide", own, "keep", "--reason", "mine", "--by", "1006")
 	h.fails("a decision needs a reason", "review", "decide", other, "revoke", "--by", "1006")
-	h.fails("is no verdict: keep or revoke", "review", "decide", other, "perhaps", "--reason", "r", "--by", "1006")
+	h.fails("is no answer: keep, revoke, change-rule or not-mine", "review", "decide", other, "perhaps", "--reason", "r", "--by", "1006")
 	h.fails("is no review item", "review", "decide", "first", "keep", "--reason", "r", "--by", "1006")
 	h.fails(`there is no review item "1-99"`, "review", "decide", "1-99", "keep", "--reason", "r", "--by", "1006")
 	t.Setenv("BEHOV_BY", "1006")
-	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: library:desk: access revoked (item ", "It goes at the next apply.")
+	h.says([]string{"review", "decide", other, "revoke", "--reason", "works in the school now"}, "Decided: access revoked (item ", "It goes at the next apply.")
 	if out := h.ok("review", "list"); strings.Contains(out, "Sven Öberg") {
 		t.Errorf("what is decided is listed: %s", out)
 	}
@@ -252,6 +254,25 @@ func TestReviews(t *testing.T) {
 	h.ok("apply", "--yes")
 	h.says([]string{"audit", "access", "1004", "--from", "2020-01-01"}, "library:desk", "revoked by decision 1 by Elin Sjögren (1006): works in the school now")
 	h.says([]string{"plan"}, "nothing to do")
+	h.fails("have no answer", "review", "sign-off", "1", "--reason", "r")
+	for _, line := range strings.Split(h.ok("review", "list"), "\n")[1:] {
+		if f := strings.Fields(line); len(f) > 1 {
+			by, verdict := "1006", "keep"
+			if strings.Contains(strings.Join(f[:4], " "), "Elin Sjögren") {
+				by = "1001" // an administrator
+			}
+			if f[1] == "rule" {
+				verdict = "change-rule"
+			}
+			h.ok("review", "decide", f[0], verdict, "--reason", "only the desk", "--by", by)
+		}
+	}
+	h.says([]string{"review", "tasks"}, "rule librarians gives library:desk", "Elin Sjögren (1006): only the desk", "-p, librarians, \"r.sub.unit == 'library'\"")
+	h.says([]string{"review", "report", "1"}, "Review 1: system library", "Answers until")
+	h.says([]string{"review", "sign-off", "1", "--reason", "done"}, "review signed off")
+	h.says([]string{"review", "status"}, "signed off by Elin Sjögren (1006)", "5 of 5")
+	h.fails("is signed off", "review", "decide", other, "keep", "--reason", "r")
+	h.says([]string{"review", "due"}, "0 reviews ended.")
 }
 
 func TestHolds(t *testing.T) {
@@ -383,7 +404,6 @@ func TestFailuresAreOneLineOnStandardError(t *testing.T) {
 		"--as-of":                        {"plan", "--as-of", "2026-02-30"},
 		"2020-01-01 has passed":          {"plan", "--as-of", "2020-01-01"},
 		"nobody":                         {"plan", "--person", "nobody"},
-		`required flag(s) "system"`:      {"review", "start"},
 		"is the first apply done?":       {"review", "start", "--system", "library", "--by", "1006"},
 		"the line of column names":       {"hr", "import", h.file("policy.csv")},
 		"is there and is no saved plan:": {"plan", "-o", h.file("hr.csv")},

@@ -15,8 +15,8 @@ import (
 // they should be by now.
 func TestBackupAndRestore(t *testing.T) {
 	h := applied(t)
-	h.ok("review", "start", "--system", "library", "--by", "1006")
-	h.ok("review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
+	h.ok("review", "start", "--system", "library", "--all", "--by", "1006")
+	h.ok("review", "decide", "1-3", "revoke", "--reason", "no longer", "--by", "1006")
 	backup := filepath.Join(t.TempDir(), "behov backup.db")
 	h.says([]string{"backup", backup}, "Copied 10 people, 21 HR events", "the trail verifies", "behov.key")
 	h.fails("is there already", "backup", backup)

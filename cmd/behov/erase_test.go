@@ -25,7 +25,7 @@ func TestWhatIsErasedIsNowhere(t *testing.T) {
 	h.ok("people", "protect", "1007", "--reason", reason, "--by", "1001")
 	h.ok("people", "protect", "1007", "--lift", "--reason", reason, "--by", "1001")
 	h.ok("people", "apart", "1007", "1005", "--reason", reason, "--by", "1001")
-	h.ok("review", "start", "--system", "base", "--by", "1001")
+	h.ok("review", "start", "--system", "base", "--all", "--by", "1001")
 	for _, line := range strings.Split(h.ok("review", "list"), "\n") {
 		if f := strings.Fields(line); len(f) > 1 && strings.Contains(line, "Ali Karimi") {
 			h.ok("review", "decide", f[0], "revoke", "--reason", reason, "--by", "1001")

@@ -211,9 +211,20 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "account list", "account", "list", "1004")
 	print(0, "rights", "rights")
 	print(0, "rights PERSON", "rights", "1001")
-	print(0, "review start", "review", "start", "--system", "school", "--by", "1001")
-	print(0, "review decide", "review", "decide", "1-1", "keep", "--reason", "r", "--by", "1001")
+	print(0, "review start", "review", "start", "--system", "school", "--all", "--by", "1001")
+	print(0, "review decide", "review", "decide", "1-1", "change-rule", "--reason", "r", "--by", "1001")
+	print(0, "review hand-on", "review", "hand-on", "1-2", "1002", "--reason", "r", "--by", "1001")
+	for _, line := range strings.Split(h.ok("review", "list"), "\n")[1:] {
+		if f := strings.Fields(line); len(f) > 1 && f[1] != "rule" {
+			h.ok("review", "decide", f[0], "keep", "--until", "2027-06-30", "--reason", "r", "--by", "1001")
+		}
+	}
 	print(0, "review list", "review", "list", "--all")
+	print(0, "review tasks", "review", "tasks")
+	print(0, "review sign-off", "review", "sign-off", "1", "--reason", "r", "--by", "1001")
+	print(0, "review status", "review", "status")
+	print(0, "review report", "review", "report", "1")
+	print(0, "review due", "review", "due")
 	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nservice_accounts:\n  payroll: {purpose: says who is hired, responsible: [1001]}\n")
 	h.ok("token", "make", "--service", "payroll", "--scope", "hr:write", "--name", "the payroll system")
 	if err := os.WriteFile(h.file("conflicts.yaml"), []byte("conflicts:\n  lend-and-teach: {why: nobody lends to their own pupils, between: [\"library:desk\", \"base:staff\"]}\n"), 0o600); err != nil {

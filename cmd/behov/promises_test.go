@@ -238,8 +238,8 @@ func TestTamperingIsFound(t *testing.T) {
 	h := newHousehold(t)
 	h.ok("hr", "import", h.file("hr.csv"))
 	h.ok("apply", "--yes")
-	h.ok("review", "start", "--system", "school", "--by", "1001")
-	h.ok("review", "decide", "1-1", "revoke", "--reason", "r", "--by", "1001")
+	h.ok("review", "start", "--system", "school", "--all", "--by", "1001")
+	h.ok("review", "decide", "1-2", "revoke", "--reason", "r", "--by", "1001")
 	db := h.database()
 	for name, change := range map[string][2]string{
 		"a reason":                 {`UPDATE audit_record SET reason = reason || 'x' WHERE idx = 5`, `UPDATE audit_record SET reason = substr(reason, 1, length(reason) - 1) WHERE idx = 5`},

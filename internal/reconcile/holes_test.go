@@ -147,6 +147,9 @@ func TestMergeCarriesDecisionsOver(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, i := range asked.Items {
+					if i.Kind == store.RuleItem {
+						continue
+					}
 					ok[store.Decision](t)(h.governs().DecideItem(t.Context(), i.Ref(), governance.Answer{Verdict: store.Revoke, Reason: "no"}, boss))
 				}
 			}
