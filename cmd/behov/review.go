@@ -106,7 +106,8 @@ func (a *app) reviewListCommand() *cobra.Command {
 			}
 			t := a.newTable("ITEM", "ABOUT", "HAS", "ASKED", "DECIDED", "BECAUSE", "WHY")
 			for _, r := range rows {
-				about, has, because := "rule", "", make([]string, len(r.Asked))
+				because := make([]string, len(r.Asked))
+				var about, has string
 				if r.Person != nil {
 					about, has = d.name(*r.Person), r.Entitlement
 				} else {

@@ -287,11 +287,15 @@ func (v *View) answersTo(items []store.ReviewItem) (map[store.Subject][]store.De
 	return bySubject, err
 }
 
+func ruleText(r policy.Rule) *RuleText {
+	return &RuleText{Rule: r.ID, Place: fmt.Sprintf("%s:%d", r.File, r.Line), Condition: r.Condition, Grants: r.Grants, Why: r.Why}
+}
+
 // ruleTexts returns what the rules are today, by their IDs.
 func (v *View) ruleTexts() func(id string) *RuleText {
 	byID := map[string]*RuleText{}
 	for _, e := range v.Config.Rules.Effects() {
-		byID[e.Rule.ID] = &RuleText{Rule: e.Rule.ID, Place: fmt.Sprintf("%s:%d", e.Rule.File, e.Rule.Line), Condition: e.Rule.Condition, Grants: e.Rule.Grants, Why: e.Rule.Why}
+		byID[e.ID] = ruleText(e.Rule)
 	}
 	return func(id string) *RuleText {
 		if r := byID[id]; r != nil {
@@ -502,7 +506,7 @@ func (v *View) RuleTasks() ([]RuleTask, error) {
 	}
 	tasks := []RuleTask{}
 	for _, e := range v.Config.Rules.Effects() {
-		t := RuleTask{Rule: RuleText{Rule: e.ID, Place: fmt.Sprintf("%s:%d", e.File, e.Line), Condition: e.Condition, Grants: e.Grants, Why: e.Why}, Asked: []Decision{}, Exceptions: exceptions[e.ID]}
+		t := RuleTask{Rule: *ruleText(e.Rule), Asked: []Decision{}, Exceptions: exceptions[e.ID]}
 		for _, d := range asked[e.ID+"@"+e.Version] {
 			t.Asked = append(t.Asked, v.Decision(*d))
 		}

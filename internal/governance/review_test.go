@@ -100,7 +100,7 @@ func newTown(t testing.TB, people int) *town {
 				t.Fatal(err)
 			}
 			at := slices.IndexFunc(accounts, func(a store.TargetAccount) bool { return a.Target == "two" })
-			if r := two.Apply(t.Context(), []connectors.Change{{Op: connectors.AddMember, Account: connectors.AccountRef{ID: accounts[at].Native}, Entitlement: group}}); r[0].Err != nil || r[0].Outcome.Status != connectors.Applied {
+			if r := two.Apply(t.Context(), []connectors.Change{{Op: connectors.AddMember, Account: connectors.AccountRef{ID: accounts[at].Native}, Entitlement: group}}); r[0].Err != nil || r[0].Status != connectors.Applied {
 				t.Fatal(r)
 			}
 			w.wrong = append(w.wrong, has{fmt.Sprint(n), "s" + group[1:] + ":admin"})
