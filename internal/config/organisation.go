@@ -47,7 +47,8 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 			checkName(doc, at, "an entitlement", name)
 			y.Name, y.Target = identity.CleanText(y.Name), identity.CleanText(y.Target)
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
-				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative}
+				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative,
+				Purpose: identity.CleanText(y.Purpose), Requesting: policy.Requesting{Allowed: y.Requestable, Emergency: y.Emergency}}
 			if e.NeedsMFA() != "" && l.noMFATarget {
 				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true, or a control), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
 			}

@@ -71,10 +71,11 @@ type Controls struct {
 	// when no control says.
 	ReviewDays Demand[int] `json:"review_days,omitzero"`
 	Reviewers  Demand[int] `json:"reviewers,omitzero"`
-	// RequestDays is for how many days a request gives access at most, and Approvers who
-	// approve it.
-	RequestDays Demand[int]        `json:"request_days,omitzero"`
-	Approvers   Demand[[]Approver] `json:"approvers,omitzero"`
+	// RequestDays is for how many days a request gives access at most, EmergencyDays is the
+	// same of emergency access, and Approvers who approve both.
+	RequestDays   Demand[int]        `json:"request_days,omitzero"`
+	EmergencyDays Demand[int]        `json:"emergency_days,omitzero"`
+	Approvers     Demand[[]Approver] `json:"approvers,omitzero"`
 }
 
 // Approver is who approves a request.

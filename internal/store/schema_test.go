@@ -28,16 +28,18 @@ func values[T ~string](all ...T) []string {
 func TestTheSchemaKnowsEveryKind(t *testing.T) {
 	for column, want := range map[string][]string{
 		"decision.kind": values(store.ReviewDecision, store.HoldDecision, store.RecordDecision, store.SuspensionDecision, store.ProtectionDecision, store.LegalHoldDecision, store.MainEmploymentDecision, store.StepDecision,
-			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision),
-		"hold.kind":             values(store.PlanHold, store.HRImportHold, store.HREndingsHold, store.HRStartHold, store.AccountBindHold, store.ErasureHold),
-		"step_decision.verdict": values(store.Release, store.Reject, store.StaysHeld),
-		"failing_step.state":    values(store.Trying, store.Parked, store.GivenUp),
-		"hr_import.status":      values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
-		"hr_event.kind":         values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn, identity.EmploymentReported),
-		"gated_grant.gate":      values(policy.AwaitingMFA, policy.MFAUnknown),
-		"mfa_enrolment.method":  values(policy.Methods...),
-		"limit_usage.kind":      values(blastradius.Kinds...),
-		"version_in_use.kind":   values(store.RulesVersion, store.ConfigurationVersion, store.ProgramVersion),
+			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RequestDecision),
+		"access_request.state":             values(store.RequestWaiting, store.RequestApproved, store.RequestRefused, store.RequestWithdrawn),
+		"access_request_approval.approver": values(policy.Approvers...),
+		"hold.kind":                        values(store.PlanHold, store.HRImportHold, store.HREndingsHold, store.HRStartHold, store.AccountBindHold, store.ErasureHold),
+		"step_decision.verdict":            values(store.Release, store.Reject, store.StaysHeld),
+		"failing_step.state":               values(store.Trying, store.Parked, store.GivenUp),
+		"hr_import.status":                 values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
+		"hr_event.kind":                    values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn, identity.EmploymentReported),
+		"gated_grant.gate":                 values(policy.AwaitingMFA, policy.MFAUnknown),
+		"mfa_enrolment.method":             values(policy.Methods...),
+		"limit_usage.kind":                 values(blastradius.Kinds...),
+		"version_in_use.kind":              values(store.RulesVersion, store.ConfigurationVersion, store.ProgramVersion),
 	} {
 		table, name, _ := strings.Cut(column, ".")
 		for _, dialect := range []string{"sqlite", "postgres"} {
