@@ -160,7 +160,7 @@ func (g *Governance) checkGives(s reconcile.PersonStatus, r store.AccessRequest,
 	}
 	// As if it were given now, after every other decision.
 	q := reconcile.RequestOf(r, "")
-	q.Decision = math.MaxInt64
+	q.ID, q.Decision = math.MaxInt64, math.MaxInt64
 	if why := rules.RequestEnds(s.Person, day, q); !why.IsZero() {
 		return withheld(why)
 	}
@@ -294,7 +294,13 @@ func (g *Governance) authorizeApproval(ctx context.Context, r store.AccessReques
 			d, err := g.authorize(ctx, by, rights.ApproveInstead, o, why)
 			return d, vacant, err
 		}
-		// Of the owner and the manager who are asked, to say as what the subject is not.
+		// Who is the manager or an owner is told which part is open; other people are not.
+		e, _ := g.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(r.Entitlement))
+		var err error
+		if o.Owners, err = g.owners(ctx, e.System); err != nil {
+			return store.Decision{}, -1, err
+		}
+		o.Managers = nil
 		d, err := g.authorize(ctx, by, rights.ApproveRequest, o, why)
 		return d, -1, err
 	}
