@@ -27,7 +27,7 @@ type Request struct {
 	Until identity.Date
 	// Emergency takes the access at once. The approvers look at it afterwards.
 	Emergency bool
-	// Renews is the request that this one goes on with; 0 for none.
+	// Renews is the request that this one goes on with, for the same employment; 0 for none.
 	Renews int64
 }
 
@@ -76,6 +76,16 @@ func (g *Governance) checkRequest(ctx context.Context, p identity.Person, ask Re
 	case ask.Emergency && !e.Requesting.Emergency, !ask.Emergency && !e.Requesting.Allowed:
 		return none, refuse(reason.NotRequestable{Entitlement: string(e.ID), Emergency: ask.Emergency})
 	}
+	if ask.Renews != 0 {
+		before, err := g.DB.AccessRequest(ctx, ask.Renews)
+		if err != nil {
+			return none, err
+		}
+		if before.Person != p.ID || before.Entitlement != string(e.ID) || before.Given == 0 || before.Until < today {
+			return none, refuse(reason.RequestNotGiving{Request: ask.Renews})
+		}
+		ask.Employment = before.Employment
+	}
 	employment, err := g.employmentFor(ctx, p, ask.Employment, by)
 	if err != nil {
 		return none, err
@@ -91,15 +101,6 @@ func (g *Governance) checkRequest(ctx context.Context, p identity.Person, ask Re
 	}
 	if noDate(ask.Until) || ask.Until < day || ask.Until > last {
 		return none, refuse(reason.RequestDaysWrong{From: day, To: last, Control: control})
-	}
-	if ask.Renews != 0 {
-		before, err := g.DB.AccessRequest(ctx, ask.Renews)
-		if err != nil {
-			return none, err
-		}
-		if before.Person != p.ID || before.Entitlement != string(e.ID) || before.Given == 0 || before.Until < today {
-			return none, refuse(reason.RequestNotGiving{Request: ask.Renews})
-		}
 	}
 	terms := employment.On(day)
 	r := store.AccessRequest{Person: p.ID, Entitlement: string(e.ID), Employment: employment.ID, Since: today, Unit: terms.Unit, Manager: terms.Manager(employment.Key.Source),
