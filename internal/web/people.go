@@ -292,6 +292,10 @@ func (v *visit) person(ref string) (any, error) {
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
 	newest := slices.IndexFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
 	p.May["unprotect"] = p.May["unprotect"] && newest >= 0 && p.Decided[newest].Verdict == store.Protect
+	if p.May["request"], _, err = v.MayDecide(rights.RequestAccess, about); err != nil {
+		return nil, err
+	}
+	p.May["request"] = p.May["request"] && p.Active && len(v.Requestable("")) > 0
 	if p.May["report"], _, err = v.MayDecide(rights.ImportFile, about); err != nil {
 		return nil, err
 	}
