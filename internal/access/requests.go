@@ -53,9 +53,10 @@ type Request struct {
 	Approvers []RequestApprover `json:"approvers"`
 	// Mine: it waits for the viewer to approve or refuse it.
 	Mine bool `json:"mine"`
-	// MayWithdraw and MayRenew: the viewer may withdraw or renew it.
+	// MayWithdraw: the viewer may withdraw it.
 	MayWithdraw bool `json:"may_withdraw"`
-	MayRenew    bool `json:"may_renew"`
+	// MayRenew: the viewer may ask for it again, and it ends soon.
+	MayRenew bool `json:"may_renew"`
 }
 
 // RequestApprover is a part of the approval of a request.
@@ -77,9 +78,11 @@ type RequestDetail struct {
 	// Class is the information class of the system; left out when it has none.
 	Class    *policy.Class   `json:"class,omitempty"`
 	Controls policy.Controls `json:"controls"`
-	// MFA, Method and ScreenedUntil are as of Person.
-	MFA           policy.MFA    `json:"mfa,omitempty"`
-	MFAMethod     policy.Method `json:"mfa_method,omitempty"`
+	// MFA is "enrolled" or "not-enrolled"; left out when no target was asked or could say.
+	MFA policy.MFA `json:"mfa,omitempty"`
+	// MFAMethod is how strong the person's strongest method is; left out when no target said.
+	MFAMethod policy.Method `json:"mfa_method,omitempty"`
+	// ScreenedUntil is the last day of a screening (säkerhetsprövning) that is valid.
 	ScreenedUntil identity.Date `json:"screened_until,omitempty"`
 	// Gate is how it would be given today, and GateReason why not at once.
 	Gate       policy.Gate `json:"gate,omitempty"`
