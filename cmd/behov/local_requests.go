@@ -21,25 +21,41 @@ func (l *local) Requests(ctx context.Context) ([]access.Request, error) {
 	return all, err
 }
 
-func (l *local) RequestsWaiting(ctx context.Context) ([]access.Request, error) {
-	return l.view(ctx).RequestsWaiting()
-}
-
-// MyRequests are those of the person who asks.
-func (l *local) MyRequests(ctx context.Context) ([]access.Request, error) {
-	by, err := l.subject(ctx)
+func (l *local) RequestsWaiting(ctx context.Context, mine bool) ([]access.Request, error) {
+	if !mine {
+		return l.view(ctx).RequestsWaiting(false)
+	}
+	v, err := l.asPerson(ctx)
 	if err != nil {
 		return nil, err
 	}
-	v, err := (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).For(ctx, access.Viewer{Subject: by, Language: language(), Place: wording.Shell})
+	return v.RequestsWaiting(true)
+}
+
+func (l *local) MyRequests(ctx context.Context) ([]access.Request, error) {
+	v, err := l.asPerson(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return v.MyRequests(requestsListed)
 }
 
+// asPerson returns the view of the person who asks, and not the one of an operator in a shell.
+func (l *local) asPerson(ctx context.Context) (*access.View, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).For(ctx, access.Viewer{Subject: by, Language: language(), Place: wording.Shell})
+}
+
 func (l *local) Request(ctx context.Context, number int64) (access.RequestDetail, error) {
-	return l.view(ctx).Request(number, nil)
+	e, done, err := l.app.engine(ctx, l.installation) // which knows who is enrolled for MFA
+	if err != nil {
+		return access.RequestDetail{}, err
+	}
+	defer done()
+	return l.view(ctx).Request(number, e)
 }
 
 func (l *local) RequestAccess(ctx context.Context, ref string, ask api.AccessAsked, emergency bool, reason string) (access.Decision, error) {

@@ -18,7 +18,7 @@ import (
 type requestOperations interface {
 	Requestable(ctx context.Context, search string) ([]access.Requestable, error)
 	Requests(ctx context.Context) ([]access.Request, error)
-	RequestsWaiting(ctx context.Context) ([]access.Request, error)
+	RequestsWaiting(ctx context.Context, mine bool) ([]access.Request, error)
 	MyRequests(ctx context.Context) ([]access.Request, error)
 	Request(ctx context.Context, number int64) (access.RequestDetail, error)
 	RequestAccess(ctx context.Context, ref string, ask api.AccessAsked, emergency bool, reason string) (access.Decision, error)
@@ -26,22 +26,23 @@ type requestOperations interface {
 }
 
 func (a *app) requestsCommand() *cobra.Command {
-	var mine, all bool
+	var mine, all, approve bool
 	var by string
 	cmd := &cobra.Command{
 		Use:   "requests",
 		Short: "Ask for access until a day, and approve what others ask for",
-		Long: `List the requests that wait for approvals, the oldest first; --mine lists those of
-the person who asks, --all every one, the newest first. What can be requested is in the
+		Long: `List the requests that wait for approvals, the oldest first; --to-approve lists those
+that wait for you, --mine your own and those that you asked for others, and --all every
+one, the newest first. What can be requested is in the
 catalogue (behov requests catalogue), and the class of the system says for how long and
 who approves. See behov help requests.`,
-		Example: "  behov requests\n  behov requests --mine --by 1004\n  behov requests --all",
+		Example: "  behov requests\n  behov requests --to-approve --by 1006\n  behov requests --mine --by 1004\n  behov requests --all",
 		Args:    cobra.NoArgs,
 		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, _ []string) error {
-			list := d.RequestsWaiting
+			list := func(ctx context.Context) ([]access.Request, error) { return d.RequestsWaiting(ctx, approve) }
 			switch {
-			case mine && all:
-				return errors.New("say either --mine or --all")
+			case mine && all, approve && (mine || all):
+				return errors.New("say either --to-approve, --mine or --all")
 			case mine:
 				list = d.MyRequests
 			case all:
@@ -65,7 +66,8 @@ who approves. See behov help requests.`,
 			return t.print()
 		}),
 	}
-	cmd.Flags().BoolVar(&mine, "mine", false, "list those of the person who asks")
+	cmd.Flags().BoolVar(&approve, "to-approve", false, "list those that wait for you")
+	cmd.Flags().BoolVar(&mine, "mine", false, "list your own, and those that you asked for others")
 	cmd.Flags().BoolVar(&all, "all", false, "list every request, the newest first")
 	cmd.Flags().StringVar(&by, "by", "", byHelp)
 	cmd.AddCommand(a.requestsCatalogueCommand(), a.requestsShowCommand(), a.requestsAskCommand(), a.requestsEmergencyCommand(), a.requestsRenewCommand(),

@@ -52,11 +52,11 @@ type Request struct {
 	Ended     Reason            `json:"ended,omitzero"`
 	Approvers []RequestApprover `json:"approvers"`
 	// Mine: it waits for the viewer to approve or refuse it.
-	Mine bool `json:"mine"`
+	Mine bool `json:"-"`
 	// MayWithdraw: the viewer may withdraw it.
-	MayWithdraw bool `json:"may_withdraw"`
+	MayWithdraw bool `json:"-"`
 	// MayRenew: the viewer may ask for it again, and it ends soon.
-	MayRenew bool `json:"may_renew"`
+	MayRenew bool `json:"-"`
 }
 
 // RequestApprover is a part of the approval of a request.
@@ -104,13 +104,17 @@ type RequestConflict struct {
 }
 
 // RequestsWaiting returns the requests that wait for approvals and that the viewer may see, the
-// oldest first.
-func (v *View) RequestsWaiting() ([]Request, error) {
+// oldest first; with mine those that wait for the viewer.
+func (v *View) RequestsWaiting(mine bool) ([]Request, error) {
 	all, err := v.DB.WaitingRequests(v.ctx, v.Today())
 	if err != nil {
 		return nil, err
 	}
-	return v.requests(all)
+	shown, err := v.requests(all)
+	if mine {
+		shown = slices.DeleteFunc(shown, func(r Request) bool { return !r.Mine })
+	}
+	return shown, err
 }
 
 // MyRequests returns the newest requests for the viewer, and those that the viewer asked for

@@ -50,9 +50,11 @@ func (a *api) requests() {
 			}
 			return items(c.RequestsPage(page))
 		})
-	route(a, Signed, op{id: "list-requests-waiting", method: http.MethodGet, path: "/requests/waiting", tag: "requests", summary: "Requests that wait for approvals and that I may see, the oldest first", description: "Emergency access waits here until its approvers have said what they say of it. What waits for the caller is mine."},
-		func(c *call, _ *struct{}) (*answer[List[access.Request]], error) {
-			all, err := c.RequestsWaiting()
+	route(a, Signed, op{id: "list-requests-waiting", method: http.MethodGet, path: "/requests/waiting", tag: "requests", summary: "Requests that wait for approvals and that I may see, the oldest first", description: "Emergency access waits here until its approvers have said what they say of it."},
+		func(c *call, in *struct {
+			Mine bool `query:"mine" doc:"Those that wait for me."`
+		}) (*answer[List[access.Request]], error) {
+			all, err := c.RequestsWaiting(in.Mine)
 			return items(all, "", err)
 		})
 	route(a, Personal, op{id: "list-my-requests", method: http.MethodGet, path: "/requests/mine", tag: "requests", summary: "The newest requests for me, and those that I asked for others"},

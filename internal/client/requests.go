@@ -24,9 +24,14 @@ func (c *Client) Requests(ctx context.Context) ([]access.Request, error) {
 	return all[access.Request](ctx, c, "/requests", nil)
 }
 
-// RequestsWaiting returns the requests that wait for approvals.
-func (c *Client) RequestsWaiting(ctx context.Context) ([]access.Request, error) {
-	return whole[access.Request](ctx, c, "/requests/waiting", nil)
+// RequestsWaiting returns the requests that wait for approvals; with mine those that wait for
+// the caller.
+func (c *Client) RequestsWaiting(ctx context.Context, mine bool) ([]access.Request, error) {
+	query := url.Values{}
+	if mine {
+		query.Set("mine", "true")
+	}
+	return whole[access.Request](ctx, c, "/requests/waiting", query)
 }
 
 // MyRequests returns the caller's requests, and those that the caller asked for others.

@@ -72,6 +72,7 @@ type decidePage struct {
 	// FirstDay and LastDay are within which the last day of a decision is; empty for one
 	// without an end.
 	FirstDay, LastDay identity.Date
+	Suggested         identity.Date // the last day that stands there at first; empty for none
 }
 
 func (s *site) people() {

@@ -40,7 +40,7 @@ const myRequests = 50
 func (s *site) requests() {
 	s.page("/requests", "requests", func(v *visit) (any, error) {
 		var p requestsPage
-		waiting, err := v.RequestsWaiting()
+		waiting, err := v.RequestsWaiting(false)
 		if err != nil {
 			return nil, err
 		}
@@ -155,9 +155,9 @@ func (s *site) asking() {
 func (v *visit) askFor(path string, p identity.Person, id policy.EntitlementID, days int) decidePage {
 	ref := v.Ref(p.ID)
 	e, _ := v.config.Rules.Catalogue.Entitlement(id)
-	then := []string{}
+	text, then := v.T("decide."+path+".text"), []string{}
 	if e.Purpose != "" {
-		then = append(then, v.T("request.purpose", "purpose", e.Purpose))
+		text = v.T("request.purpose", "purpose", e.Purpose) + ". " + text
 	}
 	for _, as := range e.Controls.ApproversOf() {
 		then = append(then, v.T("request.approves."+string(as)))
@@ -166,8 +166,12 @@ func (v *visit) askFor(path string, p identity.Person, id policy.EntitlementID, 
 		then = append(then, v.T("request.needs-mfa"))
 	}
 	then = append(then, v.T("request.ends"))
-	return decidePage{Title: v.T("decide."+path+".title", "who", v.Who(ref), "what", v.Entitlement(id)), Text: v.T("decide." + path + ".text"), Person: &ref, Consequences: then,
+	page := decidePage{Title: v.T("decide."+path+".title", "who", v.Who(ref), "what", v.Entitlement(id)), Text: text, Person: &ref, Consequences: then,
 		Button: v.T("decide." + path + ".button"), Grave: path == "emergency", FirstDay: v.Today(), LastDay: v.Today().AddDays(days - 1)}
+	if page.Grave {
+		page.Suggested = page.LastDay
+	}
+	return page
 }
 
 // aboutRequest returns the request in the address, and its person, about whom the reader may

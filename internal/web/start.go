@@ -77,15 +77,11 @@ func (s *site) start() {
 				p.Questions += r.Questions - r.Answered
 			}
 		}
-		requests, err := v.RequestsWaiting()
+		requests, err := v.RequestsWaiting(true)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range requests {
-			if r.Mine {
-				p.Requests++
-			}
-		}
+		p.Requests = len(requests)
 		if v.SeesEveryone() {
 			holds, _, err := v.Holds(false)
 			if err != nil {
