@@ -327,3 +327,54 @@ func TestAClassThatChanges(t *testing.T) {
 	o.imports("hr", "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\nstaff,Estaff,Given,Familystaff,office,,other,2020-01-01,\n")
 	o.refused("another manager", o.approves(r, "manager"), "request-stale")
 }
+
+// TestApproversAtTheSameTime: of two who take the same part at the same instant one does, and
+// two who take different parts both do; the access comes once, with the last of them.
+func TestApproversAtTheSameTime(t *testing.T) {
+	for _, database := range []string{"sqlite", "postgres"} {
+		t.Run(database, func(t *testing.T) {
+			t.Setenv("BEHOV_TEST_ON", database)
+			o := newOffice(t)
+			together := func(r store.AccessRequest, who ...string) (went int) {
+				t.Helper()
+				subjects := make([]rights.Subject, len(who))
+				for i, name := range who {
+					subjects[i] = o.by(name)
+				}
+				errs := make(chan error)
+				for _, by := range subjects {
+					go func() {
+						_, err := o.g.DecideRequest(t.Context(), r.ID, store.Approve, by, "at once")
+						errs <- err
+					}()
+				}
+				for range subjects {
+					var refused *reason.Refusal
+					switch err := <-errs; {
+					case err == nil:
+						went++
+					case !errors.As(err, &refused) && !rights.IsRefused(err):
+						t.Errorf("%v", err)
+					}
+				}
+				return went
+			}
+			for range 5 {
+				lib := o.request("lib:library", o.person("stranger"))
+				if n := together(lib, "owner", "deputy"); n != 1 {
+					t.Errorf("%d took the one part", n)
+				}
+				desk := o.request("desk:desk", o.person("staff"))
+				if n := together(desk, "manager", "other"); n != 2 {
+					t.Errorf("%d of two took their parts", n)
+				}
+				if err := o.approves(desk, "operator"); err != nil {
+					t.Error(err)
+				}
+				if r, err := o.g.DB.AccessRequest(t.Context(), desk.ID); err != nil || r.State != store.RequestApproved {
+					t.Errorf("%+v, %v", r, err)
+				}
+			}
+		})
+	}
+}
