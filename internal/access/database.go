@@ -108,6 +108,7 @@ type waitingReader interface {
 	RequestsOf(ctx context.Context, person identity.PersonID, before int64, most int) ([]store.AccessRequest, error)
 	NewestRequests(ctx context.Context, before int64, most int) ([]store.AccessRequest, error)
 	WaitingRequests(ctx context.Context, day identity.Date) ([]store.AccessRequest, error)
+	WaitingRequestsFor(ctx context.Context, entitlements []string, day identity.Date) ([]store.AccessRequest, error)
 	RequestHistory(ctx context.Context, requests []int64) ([]store.Decision, []store.Approval, error)
 	DecisionsAbout(ctx context.Context, person identity.PersonID, most int) ([]store.Decision, error)
 	OpenReviews(ctx context.Context) (reviews, questions int, err error)

@@ -106,7 +106,7 @@ type RequestConflict struct {
 // RequestsWaiting returns the requests that wait for approvals and that the viewer may see, the
 // oldest first; with mine those that wait for the viewer.
 func (v *View) RequestsWaiting(mine bool) ([]Request, error) {
-	all, err := v.DB.WaitingRequests(v.ctx, v.Today())
+	all, err := v.waitingRequests()
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +115,67 @@ func (v *View) RequestsWaiting(mine bool) ([]Request, error) {
 		shown = slices.DeleteFunc(shown, func(r Request) bool { return !r.Mine })
 	}
 	return shown, err
+}
+
+// waitingRequests returns the waiting requests among which are all that the viewer may see. Who
+// neither manages people nor may approve for others does not wait for those of everyone.
+func (v *View) waitingRequests() ([]store.AccessRequest, error) {
+	everyone := v.everyone
+	if !everyone {
+		instead, _, err := v.May(rights.ApproveInstead)
+		if err != nil {
+			return nil, err
+		}
+		staff, err := v.managesPeople()
+		if err != nil {
+			return nil, err
+		}
+		everyone = instead || staff
+	}
+	if everyone {
+		return v.DB.WaitingRequests(v.ctx, v.Today())
+	}
+	var owned []string
+	for i := range v.Config.Rules.Catalogue.Entitlements {
+		e := &v.Config.Rules.Catalogue.Entitlements[i]
+		if s, _ := v.Config.Rules.Catalogue.System(e.System); isOwner(s, v.known.Member) {
+			owned = append(owned, string(e.ID))
+		}
+	}
+	all, err := v.DB.WaitingRequestsFor(v.ctx, owned, v.Today())
+	if err != nil || v.viewer.Subject.Person == "" {
+		return all, err
+	}
+	own, err := v.DB.RequestsOf(v.ctx, v.viewer.Subject.Person, 0, ownWaiting)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range own {
+		waits := r.State == store.RequestWaiting && (r.Emergency || r.Until >= v.Today())
+		if waits && !slices.ContainsFunc(all, func(o store.AccessRequest) bool { return o.ID == r.ID }) {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b store.AccessRequest) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// ownWaiting is among how many of their newest requests a viewer's waiting ones are looked for.
+const ownWaiting = 200
+
+// managesPeople reports whether an employment names the viewer as manager.
+func (v *View) managesPeople() (bool, error) {
+	var keys []string
+	for _, name := range v.known.Member {
+		if source, key, ok := strings.Cut(name, "/"); ok && source == v.Config.First {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return false, nil
+	}
+	staff, err := v.DB.PeopleUnder(v.ctx, v.Config.First, keys)
+	return len(staff) > 0, err
 }
 
 // MyRequests returns the newest requests for the viewer, and those that the viewer asked for

@@ -219,7 +219,7 @@ func TestARequestReachesTheDirectoryAndEnds(t *testing.T) {
 	r.says()
 	r.expect("when the former manager is back", false)
 
-	q = r.approved(r.today().AddDays(20))
+	r.approved(r.today().AddDays(20))
 	r.expect("asked of the manager who is back", true)
 	r.rows["E3"] = "library,2," + start + ",," + string(r.today()) + "," + string(r.today().AddDays(2))
 	r.Config.Lifecycle.Leave = identity.LeaveReduces
@@ -235,7 +235,7 @@ func TestARequestReachesTheDirectoryAndEnds(t *testing.T) {
 	r.time = r.time.AddDate(0, 0, 1)
 	r.says()
 
-	q = r.approved(r.today().AddDays(20))
+	r.approved(r.today().AddDays(20))
 	r.expect("asked once more", true)
 	r.revoke()
 	r.expect("revoked by a review", false)
@@ -245,7 +245,6 @@ func TestARequestReachesTheDirectoryAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("withdrawn, and the earlier one stays revoked", false)
-	_ = q
 	if _, err := r.DB.VerifyAudit(t.Context()); err != nil {
 		t.Error(err)
 	}

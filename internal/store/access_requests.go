@@ -219,6 +219,12 @@ func (db *DB) WaitingRequests(ctx context.Context, day identity.Date) ([]AccessR
 	return db.accessRequests(ctx, `SELECT `+columns[AccessRequest]("")+` FROM access_request WHERE state = 'waiting' AND (emergency OR until >= $1) ORDER BY id`, string(day))
 }
 
+// WaitingRequestsFor is WaitingRequests of those for some entitlements.
+func (db *DB) WaitingRequestsFor(ctx context.Context, entitlements []string, day identity.Date) ([]AccessRequest, error) {
+	where, args := in(db.read, "entitlement", entitlements, []any{string(day)})
+	return db.accessRequests(ctx, `SELECT `+columns[AccessRequest]("")+` FROM access_request WHERE state = 'waiting' AND (emergency OR until >= $1) AND `+where+` ORDER BY id`, args...)
+}
+
 // NewestRequests returns the newest requests of everyone: at most so many, with lower numbers
 // than before, or all of them for 0.
 func (db *DB) NewestRequests(ctx context.Context, before int64, most int) ([]AccessRequest, error) {

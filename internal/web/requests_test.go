@@ -63,3 +63,32 @@ func TestRequestsOnPages(t *testing.T) {
 	h.as("staff", "en").get("/mine", 200, "NOT Emergency access until")
 	h.as("manager", "en").get("/people/"+string(h.Person("stranger").ID)+"/request/lib:desk", http.StatusNotFound)
 }
+
+// TestRequestsAreMasked: who approves for a person with protected identity sees neither the name
+// nor what they wrote; the manager and the owner each see their part, and who manages no one and
+// owns nothing sees no one's.
+func TestRequestsAreMasked(t *testing.T) {
+	h := newHouse(t, map[string]string{"controls.yaml": "controls:\n  sensitive: {from: {confidentiality: 3}, approvers: [manager, owner]}\n",
+		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, classification: {confidentiality: 3, integrity: 0, availability: 0}, entitlements: {library: {}, desk: {requestable: true, emergency: true}}}\n"})
+	h.Apply()
+	secret := string(h.Person("secret").ID)
+	h.as("secret", "en").send("/people/"+secret+"/request/lib:desk", url.Values{"until": {"2026-12-12"}, "reason": {"Hemlig needs it in the hideout"}}, 200)
+	for _, who := range []string{"manager", "owner", "deputy"} {
+		v := h.as(who, "en")
+		v.get("/", 200, "request for access to approve")
+		v.get("/requests", 200, "Protected identity", "NOT Hemlig", "NOT hideout")
+		v.get("/requests/1", 200, "Protected identity", "NOT Hemlig", "NOT hideout")
+	}
+	for _, who := range []string{"stranger", "reviewer", "staff"} {
+		v := h.as(who, "en")
+		v.get("/", 200, "NOT request for access to approve")
+		v.get("/requests", 200, "NOT Protected identity")
+		v.get("/requests/1", http.StatusConflict)
+		v.send("/requests/1/approve", url.Values{"reason": {"mine"}}, http.StatusConflict)
+	}
+	h.as("manager", "en").send("/requests/1/approve", url.Values{"reason": {"needed in the unit"}}, 200)
+	h.as("manager", "en").get("/", 200, "NOT request for access to approve")
+	h.as("deputy", "en").send("/requests/1/approve", url.Values{"reason": {"agreed"}}, 200)
+	h.as("secret", "en").get("/requests/1", 200, "approved")
+	h.as("administrator", "en").get("/requests/1", 200, "approved", "Protected identity", "NOT Hemlig", "NOT hideout")
+}

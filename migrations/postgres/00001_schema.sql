@@ -341,7 +341,7 @@ CREATE INDEX access_request_person ON access_request (person_id, id);
 CREATE INDEX access_request_asked ON access_request (asked_by, id);
 CREATE INDEX access_request_given ON access_request (person_id, until) WHERE given <> 0;
 CREATE INDEX access_request_until ON access_request (until) WHERE given <> 0;
-CREATE INDEX access_request_waiting ON access_request (id) WHERE state = 'waiting';
+CREATE INDEX access_request_waiting ON access_request (entitlement, id) WHERE state = 'waiting';
 -- Which of the approvers that the class of the system asks for has approved.
 CREATE TABLE access_request_approval (
     request_id BIGINT NOT NULL REFERENCES access_request (id),
