@@ -57,6 +57,7 @@ type whyPage struct {
 	Has         bool
 	Since       *access.Access
 	Owners      []access.Ref // of the system
+	MayAsk      bool         // the reader may ask for it
 }
 
 // decidePage asks the reader for a decision and its reason.
@@ -122,6 +123,15 @@ func (s *site) people() {
 		}
 		p.Has = p.Has && p.Since != nil
 		e, _ := s.Config.Rules.Catalogue.Entitlement(id)
+		if e.Requesting.Allowed && !p.Has {
+			about, err := v.Find(string(x.Person.Person.ID))
+			if err != nil {
+				return nil, err
+			}
+			if p.MayAsk, _, err = v.MayDecide(rights.RequestAccess, about); err != nil {
+				return nil, err
+			}
+		}
 		for _, system := range v.Systems() {
 			if system.System == e.System {
 				p.Owners, err = v.owners(system)

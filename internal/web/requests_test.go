@@ -19,6 +19,8 @@ func TestRequestsOnPages(t *testing.T) {
 	v.get("/requests/catalogue?q=desk", 200, "Lend at the desk.")
 	v.get("/requests/catalogue?q=payroll", 200, "There is nothing to ask for that matches.")
 	v.get("/people/"+staff+"/request/lib:library", http.StatusNotFound) // it cannot be asked for
+	v.get("/people/"+staff+"/why?entitlement=lib:desk", 200, "Ask …")
+	v.get("/people/"+staff+"/why?entitlement=lib:library", 200, "NOT Ask …")
 	v.get("/people/"+staff+"/request/lib:desk", 200, "Ask for desk for Anna Staff?", "The owner of the system approves.", "It ends by itself")
 	v.send("/people/"+staff+"/request/lib:desk", url.Values{"until": {"2026-12-12"}, "reason": {"the desk in December"}}, 200)
 	v.get("/requests", 200, "the desk in December", "waits", "until 12 December 2026")
