@@ -71,6 +71,7 @@ type View struct {
 	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
 	decisions map[int64]store.Decision
 	answers   map[[3]bool]bool // see mayAnswer
+	allowed   map[relation]allowance
 	// only are those whom the view names, whomever the viewer may see: a register extract
 	// names no one else. nil is everyone.
 	only []identity.PersonID
@@ -83,7 +84,7 @@ func (v *View) Subject() rights.Subject { return v.viewer.Subject }
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, sees: map[identity.PersonID]visibility{},
-		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, stages: map[identity.Stage]reason.Reason{}}
+		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, allowed: map[relation]allowance{}, stages: map[identity.Stage]reason.Reason{}}
 	reader := wording.Reader{Language: viewer.Language, Place: viewer.Place, Zone: a.Config.Zone, Person: v.Name, Decision: v.decisionText}
 	if reader.Language == "" {
 		reader.Language = wording.English

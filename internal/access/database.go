@@ -33,6 +33,7 @@ type SubjectReader interface {
 	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
 	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
+	GivenRequests(ctx context.Context, of store.PersonSet, day identity.Date) ([]store.GivenRequest, error)
 	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
 	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
 }
@@ -102,6 +103,12 @@ type trailReader interface {
 // waitingReader reads what waits for a person.
 type waitingReader interface {
 	Holds(ctx context.Context) ([]store.HoldState, error)
+	AccessRequest(ctx context.Context, request int64) (store.AccessRequest, error)
+	RequestsOf(ctx context.Context, person identity.PersonID, before int64, most int) ([]store.AccessRequest, error)
+	NewestRequests(ctx context.Context, before int64, most int) ([]store.AccessRequest, error)
+	WaitingRequests(ctx context.Context, day identity.Date) ([]store.AccessRequest, error)
+	WaitingRequestsFor(ctx context.Context, entitlements []string, day identity.Date) ([]store.AccessRequest, error)
+	RequestHistory(ctx context.Context, requests []int64) ([]store.Decision, []store.Approval, error)
 	DecisionsAbout(ctx context.Context, person identity.PersonID, most int) ([]store.Decision, error)
 	OpenReviews(ctx context.Context) (reviews, questions int, err error)
 	DecryptReasons(ctx context.Context, decisions ...*store.Decision) error

@@ -89,16 +89,34 @@ func (v *View) May(action rights.Action) (may bool, needs rights.Assurance, err 
 	return v.mayDecide(action, rights.Object{})
 }
 
+// relation is an action, and what the viewer is to its object.
+type relation struct {
+	action                                 rights.Action
+	about, owner, reviewer, manager, cause bool
+}
+
+// allowance is whether an action is allowed, and what sign-in it takes beyond the one that the
+// viewer has.
+type allowance struct {
+	may  bool
+	need rights.Assurance
+}
+
 func (v *View) mayDecide(action rights.Action, o rights.Object) (bool, rights.Assurance, error) {
+	// It depends on nothing else of the object.
+	who := v.viewer.Subject.Person
+	on := relation{action, slices.Contains(o.About, who), slices.Contains(o.Owners, who), o.Reviewer == who, slices.Contains(o.Managers, who), slices.Contains(o.CausedBy, who)}
+	if known, asked := v.allowed[on]; asked {
+		return known.may, known.need, nil
+	}
 	_, err := v.Config.Rights.May(v.known, action, o)
 	need, needs := rights.NeedsAssurance(err)
-	switch {
-	case err == nil, needs:
-		return true, need, nil
-	case rights.IsRefused(err):
-		return false, 0, nil
+	if err != nil && !needs && !rights.IsRefused(err) {
+		return false, 0, err
 	}
-	return false, 0, err
+	answer := allowance{err == nil || needs, need}
+	v.allowed[on] = answer
+	return answer.may, answer.need, nil
 }
 
 // mayAnswer reports whether the viewer may answer a question of a review.

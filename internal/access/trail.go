@@ -173,7 +173,7 @@ func (v *View) handovers(people []identity.PersonID) (map[identity.PersonID]map[
 				continue // whose access could not be worked out keeps it as it is
 			}
 			for _, g := range grants {
-				if g.Until == "" {
+				if g.Gate != policy.Kept || g.Until == "" {
 					continue
 				}
 				if handed[known[i].ID] == nil {

@@ -12,6 +12,7 @@ type About string
 // What alerts are about.
 const (
 	HoldRaised          About = "hold-raised"          // Subject is the hold's digest
+	EmergencyAccess     About = "emergency-access"     // Subject is the number of the request
 	StepsParked         About = "steps-parked"         // Subject is the target
 	SourceSilent        About = "source-silent"        // Subject is the HR source
 	ImportRefused       About = "import-refused"       // Subject is the HR source

@@ -89,6 +89,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.holds()
 	a.steps()
 	a.reviews()
+	a.requests()
 	a.plans()
 	a.simulations()
 	a.imports()

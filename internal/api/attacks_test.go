@@ -84,7 +84,7 @@ func TestOthersObjects(t *testing.T) {
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	simulation := h.good(h.post("operator", "/simulations", map[string]any{"units": "unit,parent,name\noffice,,The office\nhideout,,The hideout\n"})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "digest": h.held(staff), "item": h.question(staff)},
+		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "digest": h.held(staff), "item": h.question(staff), "request": h.request(staff)},
 		"get-review":      {"review": h.finished()},
 		"sign-off-review": {"review": h.finished()},
 		"get-plan":        {"id": plan[strings.LastIndexByte(plan, '/')+1:]},
@@ -177,7 +177,7 @@ func injections(t *testing.T) {
 		t.Fatal(err)
 	}
 	document := h.good(h.ask("", http.MethodGet, api.Path+"/openapi.json", nil)).body
-	all := testenv.Injections(t, []byte(document), map[string]string{"person": string(h.Person("staff").ID), "other": string(h.Person("gone").ID), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(h.Person("manager").ID), "item": "1-1", "id": "none", "source": "hr", "type": "person", "name": "use"})
+	all := testenv.Injections(t, []byte(document), map[string]string{"person": string(h.Person("staff").ID), "other": string(h.Person("gone").ID), "entitlement": "lib:library", "system": "lib", "target": "one", "digest": h.held(h.Person("manager").ID), "item": "1-1", "request": h.request(h.Person("staff").ID), "id": "none", "source": "hr", "type": "person", "name": "use"})
 	if len(all) < 400 {
 		t.Fatalf("%d injections", len(all))
 	}

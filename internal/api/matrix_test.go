@@ -26,7 +26,7 @@ func reads(h *house, about string) map[string]string {
 	id := string(h.Person(about).ID)
 	return map[string]string{
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
-		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-entitlements": "/entitlements",
+		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "get-request": "/requests/" + h.request(h.Person(about).ID), "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
 		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
@@ -66,6 +66,12 @@ func (h *house) writes(id, about string) write {
 		return write{at + "/conflicts/both", map[string]any{"reason": "a test", "until": "2026-12-24"}}
 	case "screen", "exempt-from-mfa":
 		return write{at + map[string]string{"screen": "/screening", "exempt-from-mfa": "/mfa-exemption"}[id], map[string]any{"reason": "a test", "until": "2026-12-24"}}
+	case "request-access", "take-emergency-access":
+		h.noRequests(person.ID)
+		return write{at + map[string]string{"request-access": "/requests", "take-emergency-access": "/emergency-access"}[id], map[string]any{"reason": "a test", "entitlement": "lib:desk", "until": "2026-11-30"}}
+	case "approve-request", "refuse-request", "withdraw-request":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/requests/" + h.request(person.ID) + "/" + verb, why}
 	case "propose-erasure":
 		return write{at + "/erasure", why}
 	case "enable-account":
@@ -190,6 +196,43 @@ func (h *house) failing(about identity.PersonID) string {
 	return key
 }
 
+// request is a request of a person that waits for the owner of the system.
+func (h *house) request(about identity.PersonID) string {
+	h.t.Helper()
+	h.noRequests(about)
+	r := store.AccessRequest{Person: about, Entitlement: "lib:desk", Since: "2026-11-30", Until: "2026-12-24"}
+	if p, err := h.DB.Person(h.t.Context(), about); err == nil && len(p.Employments) > 0 {
+		terms := p.Employments[0].On("2026-11-30")
+		r.Employment, r.Unit, r.Manager = p.Employments[0].ID, terms.Unit, terms.Manager("hr")
+	}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) (err error) {
+		r, _, err = tx.AskAccess(h.t.Context(), r, store.Decision{Verdict: store.Ask, Maker: identity.System, Reason: "lends books"}, h.Time)
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return fmt.Sprint(r.ID)
+}
+
+// noRequests withdraws what waits for a person, or gives them something.
+func (h *house) noRequests(about identity.PersonID) {
+	h.t.Helper()
+	all, err := h.DB.RequestsOf(h.t.Context(), about, 0, 1000)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) error {
+		for _, r := range all {
+			if err := tx.EndAccess(h.t.Context(), r.ID, store.RequestWithdrawn); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 func (h *house) question(about identity.PersonID) string {
 	h.t.Helper()
 	var item store.ReviewItem
@@ -276,7 +319,7 @@ func (h *house) matrixOfReading(id, rule string) {
 				want = http.StatusForbidden
 			case rule == "sees-everyone" && !slices.Contains(everyone, who):
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan" || id == "get-simulation":
+			case id == "get-hold" || id == "get-plan" || id == "get-simulation", id == "get-request" && !sees && who != "owner" && who != "deputy":
 				want = http.StatusNotFound
 			case strings.Contains(path, string(h.Person(about).ID)) && rule == "signed-in" && !sees:
 				want = http.StatusNotFound
@@ -308,7 +351,7 @@ func (h *house) readingByServices(id, rule string) {
 			switch {
 			case rule == "signed-in-person" || rule == "sees-everyone" && !sees:
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan" || id == "get-simulation" || strings.Contains(path, string(h.Person(about).ID)) && !sees:
+			case id == "get-hold" || id == "get-plan" || id == "get-simulation" || (id == "get-request" || strings.Contains(path, string(h.Person(about).ID))) && !sees:
 				want = http.StatusNotFound
 			case strings.HasPrefix(rule, "decides:"):
 				want = http.StatusForbidden
@@ -365,7 +408,8 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 		t.Fatalf("%s decides %s, which is no action", id, action)
 	}
 	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
-	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review"}, id)
+	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review", "approve-request", "refuse-request"}, id)
+	own := slices.Contains(rights.OwnActions, rights.Action(action)) // who asks for themselves
 	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
 	for _, who := range office.Roles {
 		role, other := roleOf[who]
@@ -383,6 +427,7 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 			case rights.Own:
 				allowed = about != who && (role == rights.Manager && about == "staff" || role == rights.Owner && aboutSystem || role == rights.Reviewer && aboutSystem)
 			}
+			allowed = allowed || own && about == who
 			switch {
 			case !decides:
 				allowed = rule == "signed-in" || rule == "signed-in-person" || slices.Contains(everyone, who)

@@ -59,6 +59,9 @@ type controlYAML struct {
 	ReviewAll bool `yaml:"review_all"`
 	// RequestDays is for how many days a request gives access at most.
 	RequestDays int `yaml:"request_days"`
+	// EmergencyDays is for how many days emergency access is given at most, the first day
+	// among them. Default: 2, until the next day.
+	EmergencyDays int `yaml:"emergency_days"`
 	// Approvers are who approve a request: manager, owner, second-owner.
 	Approvers []string `yaml:"approvers"`
 }
@@ -209,7 +212,7 @@ func (c control) check(doc *document, at string, of *Config) {
 	if levels == 0 && !c.From.SecurityProtected {
 		doc.report(at, "the control holds for no system: say from which level under from, as from: {confidentiality: 3}")
 	}
-	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays == 0 && !c.WithholdFromProtected && !c.Screening && !c.ReviewAll && c.OutsideEU == "" {
+	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays+c.EmergencyDays == 0 && !c.WithholdFromProtected && !c.Screening && !c.ReviewAll && c.OutsideEU == "" {
 		doc.report(at, "the control demands nothing")
 	}
 	oneOf := func(field, value string, known []string) {
@@ -227,7 +230,7 @@ func (c control) check(doc *document, at string, of *Config) {
 			doc.report(fmt.Sprintf("%s.not_for.sources[%d]", at, i), "there is no HR source %q in %s", s, File)
 		}
 	}
-	for name, days := range map[string]int{"review_days": c.ReviewDays, "request_days": c.RequestDays} {
+	for name, days := range map[string]int{"review_days": c.ReviewDays, "request_days": c.RequestDays, "emergency_days": c.EmergencyDays} {
 		if days < 0 || days > 3650 {
 			doc.report(at+"."+name, "it is a number of days, from 1 to 3650")
 		}
@@ -288,6 +291,7 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 		strictest(&out.ReviewDays, c.ReviewDays, c.name, shorter)
 		strictest(&out.Reviewers, c.Reviewers, c.name, more)
 		strictest(&out.RequestDays, c.RequestDays, c.name, shorter)
+		strictest(&out.EmergencyDays, c.EmergencyDays, c.name, shorter)
 		for _, a := range c.Approvers {
 			if !slices.Contains(out.Approvers.Value, policy.Approver(a)) {
 				out.Approvers.Value, out.Approvers.By = append(out.Approvers.Value, policy.Approver(a)), cmp.Or(out.Approvers.By, c.name)

@@ -211,6 +211,14 @@ type entitlementYAML struct {
 	// Authoritative reports that who got it in the target itself, without a reason
 	// here, loses it. Default: false, which reports such access and leaves it.
 	Authoritative bool `yaml:"authoritative"`
+	// Purpose is what it is for, in words of the people who request it.
+	Purpose string `yaml:"purpose"`
+	// Requestable reports that people can request it for themselves or their staff, until a
+	// day. The class of the system says for how long, and who approves. Default: false.
+	Requestable bool `yaml:"requestable"`
+	// Emergency reports that it can be taken at once, for a short time, and is approved
+	// afterwards. Default: false.
+	Emergency bool `yaml:"emergency"`
 }
 
 // The defaults.

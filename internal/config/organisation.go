@@ -47,9 +47,13 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 			checkName(doc, at, "an entitlement", name)
 			y.Name, y.Target = identity.CleanText(y.Name), identity.CleanText(y.Target)
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
-				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative}
+				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative,
+				Purpose: identity.CleanText(y.Purpose), Requesting: policy.Requesting{Allowed: y.Requestable, Emergency: y.Emergency}}
 			if e.NeedsMFA() != "" && l.noMFATarget {
 				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true, or a control), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
+			}
+			if missing := missingApprover(system, e); missing != "" {
+				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s can be requested, and %s: until then only who may approve in an approver's place does", e.ID, missing)})
 			}
 			if _, ok := c.Target(e.Target); !ok {
 				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
@@ -69,6 +73,22 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 	}
 	out.Sort()
 	return out
+}
+
+// missingApprover returns which approver of an entitlement that can be requested its system does
+// not name, and what to do; empty when it names all.
+func missingApprover(s policy.System, e policy.Entitlement) string {
+	if e.Requesting == (policy.Requesting{}) {
+		return ""
+	}
+	approvers := e.Controls.ApproversOf()
+	switch {
+	case s.Owner == "" && slices.ContainsFunc(approvers, func(a policy.Approver) bool { return a != policy.ManagerApprover }):
+		return "its system has no owner who approves: name one under owner"
+	case len(s.Deputies) == 0 && slices.Contains(approvers, policy.SecondOwnerApprover):
+		return "its class asks for a second owner: name a deputy under deputies"
+	}
+	return ""
 }
 
 // unitsYAML is HR's own export of the units.

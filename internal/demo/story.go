@@ -63,7 +63,7 @@ func (s *Story) Play(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, targets.Disconnect(s.engine.Targets), s.db.Close()) }()
 	for _, chapter := range []func(context.Context) error{
-		s.firstLoad, s.mfaEnrolment, s.year, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.truncatedExport, s.massEnding, s.questions, s.waits,
+		s.firstLoad, s.mfaEnrolment, s.year, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.requests, s.truncatedExport, s.massEnding, s.questions, s.waits,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err

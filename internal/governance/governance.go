@@ -52,7 +52,8 @@ func (g *Governance) personStatus(ctx context.Context, p identity.Person) (recon
 }
 
 // authorize asks rights whether a subject may take an action, and returns the decision
-// with its maker and authority, for the caller to fill in and record.
+// with its maker and authority, for the caller to fill in and record. Managers that are nil are
+// those of the people whom it is about.
 func (g *Governance) authorize(ctx context.Context, by rights.Subject, action rights.Action, o rights.Object, reason string) (store.Decision, error) {
 	if by.IsZero() {
 		return store.Decision{}, noMaker()
@@ -74,8 +75,13 @@ func (g *Governance) authorize(ctx context.Context, by rights.Subject, action ri
 	if slices.ContainsFunc(o.About, func(p identity.PersonID) bool { return slices.Contains(same, p) }) {
 		o.About = append(slices.Clone(o.About), by.Person)
 	}
-	if o.Managers, err = g.managers(ctx, o.About); err != nil {
-		return store.Decision{}, err
+	if slices.ContainsFunc(o.CausedBy, func(p identity.PersonID) bool { return slices.Contains(same, p) }) {
+		o.CausedBy = append(slices.Clone(o.CausedBy), by.Person)
+	}
+	if o.Managers == nil {
+		if o.Managers, err = g.managers(ctx, o.About); err != nil {
+			return store.Decision{}, err
+		}
 	}
 	role, err := g.Config.Rights.May(known, action, o)
 	if err != nil {

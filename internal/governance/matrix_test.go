@@ -21,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/rights"
@@ -69,11 +70,13 @@ func newOffice(t *testing.T) *office {
 	}
 	for name, text := range map[string]string{
 		"behov.yaml": "hr: {precedence: {default: [hr, pushed]}, sources: {hr: {}, pushed: {scim: true}}}\n" +
-			"service_accounts:\n  robot: {purpose: everything, responsible: [administrator]}\n  orphan: {purpose: what was forgotten, responsible: [gone, suspended, none]}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library]}}\n",
-		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {}}}\n",
-		"policy.csv":     "p, everyone, true, base:staff, allow, everybody\n",
-		"units.csv":      "unit,parent,name\noffice,,\nit,office,\nhelpdesk,it,\n",
-		"rights.csv":     officeRights,
+			"service_accounts:\n  robot: {purpose: everything, responsible: [administrator]}\n  orphan: {purpose: what was forgotten, responsible: [gone, suspended, none]}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library, hall, desk]}}\n",
+		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {requestable: true, emergency: true}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {requestable: true, emergency: true}}}\n" +
+			"  hall: {owner: other, target: one, entitlements: {hall: {requestable: true}}}\n  desk: {owner: other, target: one, classification: {confidentiality: 3, integrity: 0, availability: 0}, entitlements: {desk: {requestable: true, emergency: true}}}\n",
+		"controls.yaml": "controls:\n  sensitive: {from: {confidentiality: 3}, approvers: [manager, owner, second-owner], request_days: 30}\n",
+		"policy.csv":    "p, everyone, true, base:staff, allow, everybody\n",
+		"units.csv":     "unit,parent,name\noffice,,\nit,office,\nhelpdesk,it,\n",
+		"rights.csv":    officeRights,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -258,6 +261,22 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.ExemptFromMFA(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
 	case rights.AllowConflict:
 		_, err = g.AllowConflict(ctx, about, "none", "", true, by, reason)
+	case rights.RequestAccess:
+		_, _, err = g.RequestAccess(ctx, about, governance.Request{Entitlement: policy.EntitlementID(entitlement), Until: "2020-01-01"}, by, reason)
+	case rights.EmergencyAccess:
+		_, _, err = g.RequestAccess(ctx, about, governance.Request{Entitlement: policy.EntitlementID(entitlement), Until: "2020-01-01", Emergency: true}, by, reason)
+	case rights.WithdrawRequest:
+		_, err = g.WithdrawRequest(ctx, o.request(entitlement, about).ID, by, reason)
+	case rights.ApproveRequest:
+		switch {
+		case by.Person == o.person("manager").ID:
+			entitlement = "desk:desk"
+		case entitlement == "base:staff": // it has no owner
+			entitlement = "hall:hall"
+		}
+		_, err = g.DecideRequest(ctx, o.request(entitlement, about).ID, store.Approve, by, reason)
+	case rights.ApproveInstead:
+		_, err = g.DecideRequest(ctx, o.request("base:staff", about).ID, store.Approve, by, reason)
 	case rights.IssuePass:
 		_, err = g.IssuePass(ctx, o.e, about, time.Hour, by, reason)
 	case rights.WithdrawPass:
@@ -286,6 +305,25 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		o.t.Fatalf("the matrix has the action %s, and this test does not", action)
 	}
 	return err
+}
+
+// request is a request of a person, asked by another one.
+func (o *office) request(entitlement string, of identity.Person) store.AccessRequest {
+	o.t.Helper()
+	day := identity.DateOf(o.g.Now(), o.g.Config.Zone)
+	r := store.AccessRequest{Person: of.ID, Entitlement: entitlement, Since: day, Until: day.AddDays(3)}
+	if main, ok := of.Main(day, o.g.Config.Main); ok {
+		terms := main.On(day)
+		r.Employment, r.Unit, r.Manager = main.ID, terms.Unit, terms.Manager(main.Key.Source)
+	}
+	err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) (err error) {
+		r, _, err = tx.AskAccess(o.t.Context(), r, store.Decision{Verdict: store.Ask, Maker: identity.PersonActor(o.person("reviewer").ID), Reason: "a test"}, o.g.Now())
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return r
 }
 
 func refused(err error) bool {
@@ -367,7 +405,12 @@ func TestTheMatrix(t *testing.T) {
 			default:
 				check("a stranger in a system that is not theirs", scope == rights.Any, o.try(action, by, stranger, true))
 			}
-			if aboutPeople(action) {
+			if slices.Contains(rights.OwnActions, action) { // a person may ask for themselves
+				if err = o.try(action, by, o.person(who), true); refused(err) {
+					t.Errorf("%s by %s about themselves: %v", action, who, err)
+				}
+				asked++
+			} else if aboutPeople(action) {
 				if err = o.try(action, by, o.person(who), true); !refused(err) {
 					t.Errorf("%s by %s about themselves: %v", action, who, err)
 				} else if !rights.IsSelf(err) {

@@ -54,7 +54,7 @@ func (b *builder) planMemberships(p Person, grants map[policy.EntitlementID]poli
 		case wants && g.Gate == policy.Open:
 			b.noteAdoption(p.ID, e.ID, policy.Reasons(g.Reasons))
 		}
-		if has && wants && g.Until != "" {
+		if has && wants && g.Gate == policy.Kept && g.Until != "" {
 			b.plan.Handovers = append(b.plan.Handovers, Handover{Target: b.t.Name, Person: p.ID, Entitlement: e.ID, Until: g.Until, Reason: g.GateReason})
 		}
 	}

@@ -31,6 +31,10 @@ type Entitlement struct {
 	// no reason. Otherwise it reports access that it did not grant, and leaves
 	// it.
 	Authoritative bool
+	// Purpose is what it is for, in words of who asks for it; empty without any.
+	Purpose string
+	// Requesting is whether it can be requested.
+	Requesting Requesting
 }
 
 // System is an application that people have access to.

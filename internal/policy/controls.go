@@ -74,10 +74,11 @@ type Controls struct {
 	// ReviewAll: a review asks about every person who has access, also where a rule gives it
 	// to all of a job.
 	ReviewAll Demand[bool] `json:"review_all,omitzero"`
-	// RequestDays is for how many days a request gives access at most, and Approvers who
-	// approve it.
-	RequestDays Demand[int]        `json:"request_days,omitzero"`
-	Approvers   Demand[[]Approver] `json:"approvers,omitzero"`
+	// RequestDays is for how many days a request gives access at most, EmergencyDays is the
+	// same of emergency access, and Approvers who approve both.
+	RequestDays   Demand[int]        `json:"request_days,omitzero"`
+	EmergencyDays Demand[int]        `json:"emergency_days,omitzero"`
+	Approvers     Demand[[]Approver] `json:"approvers,omitzero"`
 }
 
 // Approver is who approves a request.

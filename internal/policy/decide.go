@@ -27,13 +27,16 @@ const (
 	Kept Gate = "kept"
 )
 
-// Reason is one reason for a grant: a rule, and the employment that it applies to.
+// Reason is one reason for a grant: a rule or a request, and the employment that it applies
+// to.
 type Reason struct {
 	By         reason.Reason         `json:"by"`
 	Employment identity.EmploymentID `json:"employment"`
+	// Request is the number of the request; 0 for a rule.
+	Request int64 `json:"request,omitempty"`
 }
 
-// Grant is an entitlement that the rules give a person, with its reasons and its
+// Grant is an entitlement that rules or requests give a person, with its reasons and its
 // gate. A grant that is Denied, Revoked or Withheld gives no access: it is listed so that
 // the access is revoked and can be explained.
 type Grant struct {
@@ -48,7 +51,8 @@ type Grant struct {
 	// Allowed is the decision that lets the person have it though it is in conflict with what
 	// else they have; none without one.
 	Allowed reason.Reason `json:"allowed,omitzero"`
-	// Until is the last day, of a handover or by a decision; empty without an end.
+	// Until is the last day of a handover, by a decision, or of the last request where no
+	// rule gives the entitlement; empty without an end.
 	Until identity.Date `json:"until,omitempty"`
 }
 
@@ -72,6 +76,9 @@ type Verdict struct {
 	// Until is the last day of what the person keeps: from the next day on the verdict
 	// revokes it. Empty without an end.
 	Until identity.Date
+	// Decision is the number of the decision. What a request gives that was approved before
+	// it is revoked by it, and what was approved after it is not.
+	Decision int64
 }
 
 // revokes reports whether the verdict takes the entitlement away on a day.
@@ -103,6 +110,9 @@ type Facts struct {
 	// name.
 	Allowances map[string]Allowance
 	Verdicts   map[EntitlementID]Verdict
+	// Requests are the requests of the person that were approved, and emergency access, in
+	// the order of their numbers. Those that have ended give nothing.
+	Requests []Request
 	// Suspended is the decision that suspends all access of the person; none without one.
 	Suspended reason.Reason
 	// LegalHold is the decision that prevents deletion of the person's data and accounts;
@@ -110,14 +120,10 @@ type Facts struct {
 	LegalHold reason.Reason
 }
 
-// Decide returns the union of what the person's active employments give on the
-// day, sorted by entitlement. It fails when a condition cannot be evaluated on an
+// Decide returns the union of what rules and requests give the person's active employments
+// on the day, sorted by entitlement. It fails when a condition cannot be evaluated on an
 // employment: the caller must then leave the person's access unchanged.
 func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Grant, error) {
-	type sums struct {
-		allow, deny, excluded []Reason
-		why                   reason.Reason // of the last of excluded
-	}
 	united := map[int]*sums{}
 	for _, e := range p.Employments {
 		if !e.ActiveOn(day) {
@@ -128,11 +134,7 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 			return nil, fmt.Errorf("employment %s: %w", e.ID, a.err)
 		}
 		for _, g := range a.given {
-			s := united[g.entitlement]
-			if s == nil {
-				s = &sums{}
-				united[g.entitlement] = s
-			}
+			s := sumsOf(united, g.entitlement)
 			why := r.Catalogue.Entitlements[g.entitlement].Controls.excludes(e, day)
 			switch {
 			case len(g.deny) > 0:
@@ -144,9 +146,12 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 			}
 		}
 	}
+	if err := r.addRequests(united, p, day, facts.Requests); err != nil {
+		return nil, err
+	}
 	grants := make([]Grant, 0, len(united))
 	for i, s := range united {
-		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Reasons: s.allow, Gate: Open}
+		g := Grant{Entitlement: r.Catalogue.Entitlements[i].ID, Reasons: s.allow, Gate: Open, Until: s.until}
 		switch {
 		case len(s.allow) == 0 && len(s.excluded) > 0:
 			g.Reasons, g.Gate, g.GateReason = s.excluded, Withheld, s.why
@@ -173,6 +178,23 @@ func (r *Rules) Decide(p identity.Person, day identity.Date, facts Facts) ([]Gra
 	r.separate(grants, day, facts)
 	slices.SortFunc(grants, func(a, b Grant) int { return strings.Compare(string(a.Entitlement), string(b.Entitlement)) })
 	return grants, nil
+}
+
+// sums is what rules and requests say of an entitlement, over a person's employments.
+type sums struct {
+	allow, deny, excluded []Reason
+	why                   reason.Reason // of the last of excluded
+	// until is the last day of the last request, where no rule gives it.
+	until identity.Date
+}
+
+func sumsOf(united map[int]*sums, entitlement int) *sums {
+	s := united[entitlement]
+	if s == nil {
+		s = &sums{}
+		united[entitlement] = s
+	}
+	return s
 }
 
 // HasHandovers reports whether any rule has a handover.
@@ -259,7 +281,7 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 	}
 	v, decided := facts.Verdicts[g.Entitlement]
 	switch {
-	case decided && v.revokes(day):
+	case decided && v.revokes(day) && !g.outlives(v, facts.Requests):
 		g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
 		return
 	case decided && v.Until != "" && (g.Until == "" || v.Until < g.Until):
@@ -283,7 +305,9 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 	case gate == Open:
 	case facts.MFAExemptUntil != "" && facts.MFAExemptUntil >= day:
 		g.Exemption = facts.MFAExempt
-	case gate == AwaitingMFA || g.Gate == Open:
+	case g.Gate == Open: // what a request gives has its last day, also while it waits
+		g.Gate, g.GateReason = gate, why
+	case gate == AwaitingMFA:
 		g.Gate, g.Until, g.GateReason = gate, "", why
 	}
 }

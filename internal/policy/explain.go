@@ -84,10 +84,14 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
 		x.Grant = &grants[i]
 	}
-	// A grant without reasons is a denial, a handover, or a decision without a
-	// rule.
-	if err := r.askCasbin(p, day, id, x.Grant != nil && len(x.Grant.Reasons) > 0); err != nil {
-		return x, err
+	// A grant without a rule among its reasons is a denial, a handover, a request, or a
+	// decision.
+	byRule := func(given Reason) bool { return given.Request == 0 }
+	revoked := facts.Verdicts[id].Revoke // the rules' reasons are not among those of a request after it
+	if x.Grant == nil || !revoked || x.Grant.Gate == Revoked || slices.ContainsFunc(x.Grant.Reasons, byRule) {
+		if err := r.askCasbin(p, day, id, x.Grant != nil && slices.ContainsFunc(x.Grant.Reasons, byRule)); err != nil {
+			return x, err
+		}
 	}
 	tree := r.Units.On(day)
 	for _, e := range p.Employments {

@@ -1,6 +1,19 @@
 package reason
 
-import "time"
+import (
+	"time"
+
+	"github.com/behov/behov/internal/identity"
+)
+
+// EmergencyTaken says that access was taken in an emergency, and is not approved yet.
+type EmergencyTaken struct {
+	kind
+	Request     int64             `json:"request"`
+	Entitlement string            `json:"entitlement"`
+	Person      identity.PersonID `json:"person"`
+	Until       identity.Date     `json:"until"` // the last day
+}
 
 // HoldWaits says that a hold waits for a decision.
 type HoldWaits struct {

@@ -28,6 +28,46 @@ type Revoked struct {
 	Maker    identity.Actor `json:"maker"`
 }
 
+// Requested says that a request gives the entitlement.
+type Requested struct {
+	kind
+	Request  int64          `json:"request"`  // its number
+	Decision int64          `json:"decision"` // the last approval
+	Maker    identity.Actor `json:"maker"`
+	Until    identity.Date  `json:"until"` // the last day
+}
+
+// EmergencyAccess says that the entitlement was taken at once, and that the request is
+// approved afterwards.
+type EmergencyAccess struct {
+	kind
+	Request  int64          `json:"request"`  // its number
+	Decision int64          `json:"decision"` // by which it was taken
+	Maker    identity.Actor `json:"maker"`
+	Until    identity.Date  `json:"until"` // the last day
+}
+
+// RequestOver says that the last day of a request has passed.
+type RequestOver struct {
+	kind
+	Until identity.Date `json:"until"`
+}
+
+// RequestEmploymentOver says that the employment that a request was made for is not active.
+type RequestEmploymentOver struct{ kind }
+
+// RequestOnLeave says that the person is on leave from the employment that a request was made
+// for.
+type RequestOnLeave struct{ kind }
+
+// RequestManagerChanged says that the employment has another manager than when the request was
+// made.
+type RequestManagerChanged struct{ kind }
+
+// RequestUnitChanged says that the employment is in another unit than when the request was
+// made.
+type RequestUnitChanged struct{ kind }
+
 // Denied says that a rule denies the entitlement.
 type Denied struct {
 	kind

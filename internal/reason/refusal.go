@@ -276,6 +276,88 @@ type LastDayWrong struct {
 	To   identity.Date `json:"to"`
 }
 
+// NoSuchRequest says that no request has the number.
+type NoSuchRequest struct {
+	kind
+	Request string `json:"request"` // as it was given
+}
+
+// NotRequestable says that the catalogue does not let people request the entitlement, or take
+// it as emergency access.
+type NotRequestable struct {
+	kind
+	Entitlement string `json:"entitlement"`
+	Emergency   bool   `json:"emergency,omitempty"`
+}
+
+// HasAlready says that the person has what is requested, until the day or without an end.
+type HasAlready struct {
+	kind
+	Entitlement string        `json:"entitlement"`
+	Until       identity.Date `json:"until,omitempty"`
+}
+
+// RequestThere says that a request for the same waits already.
+type RequestThere struct {
+	kind
+	Request int64 `json:"request"`
+}
+
+// RequestDaysWrong says that the last day of a request is no day, or not within what the
+// controls of the system allow.
+type RequestDaysWrong struct {
+	kind
+	From    identity.Date `json:"from"`
+	To      identity.Date `json:"to"`
+	Control string        `json:"control,omitempty"` // that says so
+}
+
+// RequestWithheld says why the person would not get what is requested.
+type RequestWithheld struct {
+	kind
+	Entitlement string `json:"entitlement"`
+	Because     Reason `json:"because"`
+}
+
+// RequestTakes says that the person would lose something by what is requested, and why.
+type RequestTakes struct {
+	kind
+	Entitlement string `json:"entitlement"` // that they would lose
+	Because     Reason `json:"because"`
+}
+
+// NoEmploymentToRequest says that the person has no employment, now or to come, that a request
+// can be for.
+type NoEmploymentToRequest struct{ kind }
+
+// NotTheApprover says that a request does not wait for the person, and for which approvers it
+// does.
+type NotTheApprover struct {
+	kind
+	Request   int64 `json:"request"`
+	Approvers AnyOf `json:"approvers"` // of the type policy.Approver
+}
+
+// RequestDecided says that a request does not wait any more, and where it is.
+type RequestDecided struct {
+	kind
+	Request int64  `json:"request"`
+	State   string `json:"state"` // a store.RequestState
+}
+
+// RequestStale says that a request cannot be approved any more, and why.
+type RequestStale struct {
+	kind
+	Request int64  `json:"request"`
+	Because Reason `json:"because"`
+}
+
+// RequestNotGiving says that a request gives no access, so that it cannot be renewed.
+type RequestNotGiving struct {
+	kind
+	Request int64 `json:"request"`
+}
+
 // OnePerson says that two people are one already.
 type OnePerson struct{ kind }
 

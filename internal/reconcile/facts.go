@@ -11,7 +11,7 @@ import (
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
-	if w.people.Facts, err = FactsOf(ctx, e.DB, store.Everyone()); err != nil {
+	if w.people.Facts, err = FactsOf(ctx, e.DB, store.Everyone(), w.people.Day); err != nil {
 		return err
 	}
 	return e.readMFA(ctx, w)
@@ -22,10 +22,11 @@ type decisionReader interface {
 	ReviewDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
 	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
+	GivenRequests(ctx context.Context, of store.PersonSet, day identity.Date) ([]store.GivenRequest, error)
 }
 
-// FactsOf reads what is decided about people.
-func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[identity.PersonID]policy.Facts, error) {
+// FactsOf reads what is decided about people, as it holds on a day and later.
+func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet, day identity.Date) (map[identity.PersonID]policy.Facts, error) {
 	facts := map[identity.PersonID]policy.Facts{}
 	decisions, err := db.ReviewDecisions(ctx, of)
 	if err != nil {
@@ -65,7 +66,25 @@ func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet) (map[id
 		f.Allowances[string(d.Subject)] = policy.Allowance{Until: d.Until, By: reason.Of(reason.ConflictAllowed{Conflict: string(d.Subject), Decision: d.Seq, Maker: d.Maker, Until: d.Until})}
 		facts[d.Person] = f
 	}
+	requests, err := db.GivenRequests(ctx, of, day)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range requests {
+		f := facts[r.Person]
+		f.Requests = append(f.Requests, RequestOf(r.AccessRequest, r.Maker))
+		facts[r.Person] = f
+	}
 	return facts, nil
+}
+
+// RequestOf says what a request means to policy, once it is given by the maker of a decision.
+func RequestOf(r store.AccessRequest, maker identity.Actor) policy.Request {
+	by := reason.Of(reason.Requested{Request: r.ID, Decision: r.Given, Maker: maker, Until: r.Until})
+	if r.Emergency {
+		by = reason.Of(reason.EmergencyAccess{Request: r.ID, Decision: r.Given, Maker: maker, Until: r.Until})
+	}
+	return policy.Request{ID: r.ID, Entitlement: policy.EntitlementID(r.Entitlement), Employment: r.Employment, Since: r.Since, Unit: r.Unit, Manager: r.Manager, Until: r.Until, Decision: r.Given, By: by}
 }
 
 // Suspended returns the decisions that suspend people now, of those who are suspended.
@@ -105,10 +124,10 @@ func applyDecision(f *policy.Facts, d store.Decision) {
 // the decision, sealed: steps, plans and records would keep it in clear.
 func verdictOf(d store.Decision) policy.Verdict {
 	if d.Verdict == store.Revoke {
-		return policy.Verdict{Revoke: true, Reason: reason.Of(reason.Revoked{Decision: d.Seq, Maker: d.Maker})}
+		return policy.Verdict{Revoke: true, Reason: reason.Of(reason.Revoked{Decision: d.Seq, Maker: d.Maker}), Decision: d.Seq}
 	}
 	if d.Until != "" {
-		return policy.Verdict{Until: d.Until, Reason: reason.Of(reason.KeptUntil{Decision: d.Seq, Maker: d.Maker, Until: d.Until})}
+		return policy.Verdict{Until: d.Until, Reason: reason.Of(reason.KeptUntil{Decision: d.Seq, Maker: d.Maker, Until: d.Until}), Decision: d.Seq}
 	}
-	return policy.Verdict{Reason: reason.Of(reason.Kept{Decision: d.Seq, Maker: d.Maker})}
+	return policy.Verdict{Reason: reason.Of(reason.Kept{Decision: d.Seq, Maker: d.Maker}), Decision: d.Seq}
 }

@@ -61,7 +61,7 @@ func PersonStatuses(ctx context.Context, db statusReader, c *config.Config, peop
 		ids[i] = p.ID
 	}
 	of := store.Only(ids...)
-	facts, err := FactsOf(ctx, db, of)
+	facts, err := FactsOf(ctx, db, of, day)
 	if err != nil {
 		return nil, err
 	}

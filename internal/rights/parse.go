@@ -124,7 +124,7 @@ func parseLine(fields []string) (l Line, field int, err error) {
 			return l, 2, fmt.Errorf("%q is not an action; * means all of them but %s, %s and %s", fields[2], SeePerson, SeeProtected, Extract)
 		case fields[3] != allow && fields[3] != deny:
 			return l, 3, fmt.Errorf("%q is neither allow nor deny", fields[3])
-		case l.Role == Self && slices.Contains(Reads, l.Action): // about oneself one decides nothing, and may see
+		case l.Role == Self && (slices.Contains(Reads, l.Action) || slices.Contains(OwnActions, l.Action)): // a person may see and ask about themselves
 		case !l.Deny && (l.Role == Self || l.Role == Cause || l.Role == Suspended || l.Role == NotWorking):
 			return l, 3, fmt.Errorf("the role %s cannot have an allow line: it only denies", l.Role)
 		case l.Why == "" && l.Deny:

@@ -49,6 +49,14 @@ const (
 	AllowConflict  Action = "conflict.allow" // let a person have both sides, and end it
 	ExemptFromMFA  Action = "mfa.exempt"     // and lift it
 	Screen         Action = "person.screen"  // say until when a screening is valid, and lift it
+	// RequestAccess asks for access that ends, EmergencyAccess takes it at once, and
+	// WithdrawRequest ends either: a person may do so for themselves.
+	RequestAccess   Action = "request.ask"
+	EmergencyAccess Action = "request.emergency"
+	WithdrawRequest Action = "request.withdraw"
+	ApproveRequest  Action = "request.approve" // and refuse
+	// ApproveInstead approves or refuses in the place of an approver who does not work here.
+	ApproveInstead Action = "request.approve-instead"
 	RetryStep      Action = "step.retry"
 	GiveUpStep     Action = "step.give-up"
 	PauseTarget    Action = "target.pause"
@@ -75,9 +83,13 @@ const (
 // themselves.
 var Reads = []Action{SeePerson, SeeProtected, Extract}
 
+// OwnActions are the decisions that a person may make about themselves, where a line allows
+// it: they ask, and another person approves.
+var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest}
+
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, Revise, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person, and so does Extract: no line of
@@ -281,6 +293,7 @@ func New(own []Line) (*Rights, error) {
 	r := &Rights{enforcer: e, lines: slices.Concat(standard, own)}
 	e.AddFunction("holds", r.holds)
 	e.AddFunction("reads", reads)
+	e.AddFunction("own", ownAction)
 	for _, l := range r.lines {
 		if l.Member != "" {
 			_, err = e.AddGroupingPolicy(l.Member, string(l.Role))
@@ -315,7 +328,7 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 		return "", fmt.Errorf("casbin: %w", err)
 	}
 	need := Requires(a)
-	if allowed && len(line) > 0 && Role(line[0]) == Self { // what is about themselves asks no more than the sign-in
+	if allowed && len(line) > 0 && Role(line[0]) == Self && a != EmergencyAccess { // what is about themselves asks no more than the sign-in
 		need = SingleFactor
 	}
 	switch {
@@ -347,6 +360,15 @@ func reads(args ...any) (any, error) {
 	}
 	action, ok := args[0].(string)
 	return ok && slices.Contains(Reads, Action(action)), nil
+}
+
+// ownAction is a function of the model's matcher: whether people may take an action about themselves.
+func ownAction(args ...any) (any, error) {
+	if len(args) != 1 {
+		return false, errors.New("own(act) takes one argument")
+	}
+	action, ok := args[0].(string)
+	return ok && slices.Contains(OwnActions, Action(action)), nil
 }
 
 // holds is the function of the model's matcher.

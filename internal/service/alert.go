@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,7 +104,7 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 // repeatInterval is after how long an alert about the same subject is sent again.
 func repeatInterval(about alert.About) time.Duration {
 	switch about {
-	case alert.HoldRaised, alert.TokenExpiring: // the subject is another at each stage
+	case alert.HoldRaised, alert.TokenExpiring, alert.EmergencyAccess: // the subject is another at each stage
 		return 0
 	case alert.SourceSilent, alert.EvaluatorDifference:
 		return 24 * time.Hour
@@ -138,6 +139,16 @@ func (s *Service) alertReason(ctx context.Context, c *config.Config, of queue.Al
 			return nil, err
 		}
 		return reason.HoldWaits{Hold: of.Subject, Subject: holds[i].Subject, Because: holds[i].Why}, nil
+	case alert.EmergencyAccess:
+		n, err := strconv.ParseInt(of.Subject, 10, 64)
+		if err != nil {
+			return nil, nil //nolint:nilerr // of a later version
+		}
+		r, err := s.DB.AccessRequest(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return reason.EmergencyTaken{Request: r.ID, Entitlement: r.Entitlement, Person: r.Person, Until: r.Until}, nil
 	case alert.StepsParked:
 		figures, err := s.DB.Stats(ctx)
 		if err != nil || figures.Parked[of.Subject] == 0 {

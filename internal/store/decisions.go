@@ -88,6 +88,9 @@ const (
 	// ConflictDecision lets a person have both sides of a conflict, the subject, until a day:
 	// "allow" or "lift".
 	ConflictDecision DecisionKind = "conflict"
+	// RequestDecision is about a person's entitlement and a request for it, the subject:
+	// "ask" or "emergency" by who asks, "approve" or "refuse" by who approves, "withdraw".
+	RequestDecision DecisionKind = "request"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -135,6 +138,11 @@ const (
 	NotMine    Verdict = "not-mine"
 	HandOn     Verdict = "hand-on"
 	SignOff    Verdict = "sign-off"
+	Ask        Verdict = "ask"
+	Approve    Verdict = "approve"
+	Refuse     Verdict = "refuse"
+	// Emergency takes access at once: the approvers look at it afterwards.
+	Emergency Verdict = "emergency"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -145,7 +153,7 @@ type Decision struct {
 	Kind        DecisionKind      `db:"kind" json:"kind"`
 	Verdict     Verdict           `db:"verdict" json:"verdict"`
 	Person      identity.PersonID `db:"person_id" json:"person,omitempty"`        // empty for what is about no person
-	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on review decisions
+	Entitlement string            `db:"entitlement" json:"entitlement,omitempty"` // on decisions of reviews and about requests
 	Subject     Subject           `db:"subject" json:"subject"`
 	Maker       identity.Actor    `db:"maker" json:"maker"`
 	Authority   string            `db:"authority" json:"authority,omitempty"` // as audit.Record.Authority

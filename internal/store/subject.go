@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/behov/behov/internal/audit"
@@ -44,6 +45,9 @@ func TokenSubject(id string) Subject { return Subject(id) }
 
 // ConflictSubject is the subject of a ConflictDecision, by the conflict's name.
 func ConflictSubject(name string) Subject { return Subject(name) }
+
+// RequestSubject is the subject of a RequestDecision, by the number of the request.
+func RequestSubject(request int64) Subject { return Subject(strconv.FormatInt(request, 10)) }
 
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.

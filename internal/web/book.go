@@ -249,9 +249,9 @@ type menuItem struct {
 // menu returns what the reader can go to.
 func (v *visit) menu() []menuItem {
 	at := v.request.URL.Path
-	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
+	all := []menuItem{{ID: "start", Href: "/"}, {ID: "reviews", Href: "/reviews"}, {ID: "requests", Href: "/requests"}, {ID: "people", Href: "/people"}, {ID: "systems", Href: "/systems"}}
 	if !v.SeesEveryone() { // others find it under their name
-		all = slices.Insert(all, 2, menuItem{ID: "mine", Href: "/mine"})
+		all = slices.Insert(all, 3, menuItem{ID: "mine", Href: "/mine"})
 	}
 	if v.SeesEveryone() {
 		all = append(all, menuItem{ID: "organisation", Href: "/organisation"}, menuItem{ID: "changes", Href: "/changes"})

@@ -22,7 +22,7 @@ import (
 // signed in.
 func browsed(t *testing.T) (*house, *testenv.Browser) {
 	t.Helper()
-	h := newHouse(t, map[string]string{"conflicts.yaml": "conflicts:\n  lend-and-work: {why: nobody lends and works here, severity: high, between: [\"base:staff\", \"lib:library\"]}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], classification: {confidentiality: 2, integrity: 3, availability: 1, note: personal data}, suppliers: [{name: Biblio AB, country: SE, sub_suppliers: [{name: Cloud Inc, country: US}]}], data_in: [SE], target: one, entitlements: {library: {}}}\n"})
+	h := newHouse(t, map[string]string{"conflicts.yaml": "conflicts:\n  lend-and-work: {why: nobody lends and works here, severity: high, between: [\"base:staff\", \"lib:library\"]}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], classification: {confidentiality: 2, integrity: 3, availability: 1, note: personal data}, suppliers: [{name: Biblio AB, country: SE, sub_suppliers: [{name: Cloud Inc, country: US}]}], data_in: [SE], target: one, entitlements: {library: {}, desk: {name: The lending desk, purpose: lend and take back at the desk, requestable: true, emergency: true}}}\n"})
 	rows := office.Header
 	for i := range 40 {
 		rows += fmt.Sprintf("lib%02d,L%02d,Person,Number%02d,office,LIB,Librarian,manager,2024-01-15,,no\n", i, i, i)
@@ -36,6 +36,17 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 	}
 	old := h.Person("lib07")
 	if _, err := h.Governance().ReportEnd(t.Context(), old, old.Employments[0].ID, "2026-11-29", h.By("personnel"), "left at once"); err != nil {
+		t.Fatal(err)
+	}
+	for _, ask := range []struct {
+		who       string
+		emergency bool
+	}{{"staff", false}, {"manager", true}, {"administrator", false}} {
+		if _, _, err := h.Governance().RequestAccess(t.Context(), h.Person(ask.who), governance.Request{Entitlement: "lib:desk", Until: "2026-12-01", Emergency: ask.emergency}, h.By(ask.who), "the desk is short of people before Christmas"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Governance().DecideRequest(t.Context(), 3, store.Approve, h.By("owner"), "agreed"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Governance().Erase(t.Context(), h.Person("gone"), h.By("personnel"), "asked"); err != nil {
@@ -77,6 +88,7 @@ func TestPagesInABrowser(t *testing.T) {
 		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "target": "/administration/targets/one", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
+		"requests": "/requests", "request": "/requests/1", "request-emergency": "/requests/2", "request-approved": "/requests/3", "requestable": "/requests/catalogue", "requestable-for": "/requests/catalogue?q=desk&person=" + string(h.Person("staff").ID), "request-ask": staff + "/request/lib:desk", "request-emergency-ask": staff + "/emergency/lib:desk", "request-renew": "/requests/3/renew", "request-withdraw": "/requests/1/withdraw",
 		"end-sessions": staff + "/end-sessions", "take-back": staff + "/take-back?employment=x"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")

@@ -57,6 +57,7 @@ type whyPage struct {
 	Has         bool
 	Since       *access.Access
 	Owners      []access.Ref // of the system
+	MayAsk      bool         // the reader may ask for it
 }
 
 // decidePage asks the reader for a decision and its reason.
@@ -72,6 +73,7 @@ type decidePage struct {
 	// FirstDay and LastDay are within which the last day of a decision is; empty for one
 	// without an end.
 	FirstDay, LastDay identity.Date
+	Suggested         identity.Date // the last day that stands there at first; empty for none
 }
 
 func (s *site) people() {
@@ -121,6 +123,15 @@ func (s *site) people() {
 		}
 		p.Has = p.Has && p.Since != nil
 		e, _ := s.Config.Rules.Catalogue.Entitlement(id)
+		if e.Requesting.Allowed && !p.Has {
+			about, err := v.Find(string(x.Person.Person.ID))
+			if err != nil {
+				return nil, err
+			}
+			if p.MayAsk, _, err = v.MayDecide(rights.RequestAccess, about); err != nil {
+				return nil, err
+			}
+		}
 		for _, system := range v.Systems() {
 			if system.System == e.System {
 				p.Owners, err = v.owners(system)
@@ -292,6 +303,10 @@ func (v *visit) person(ref string) (any, error) {
 	p.May["legal-hold"], p.May["end-legal-hold"] = p.May["legal-hold"] && !held, p.May["end-legal-hold"] && held
 	newest := slices.IndexFunc(p.Decided, func(d access.Decision) bool { return d.Kind == store.ProtectionDecision })
 	p.May["unprotect"] = p.May["unprotect"] && newest >= 0 && p.Decided[newest].Verdict == store.Protect
+	if p.May["request"], _, err = v.MayDecide(rights.RequestAccess, about); err != nil {
+		return nil, err
+	}
+	p.May["request"] = p.May["request"] && p.Active && len(v.Requestable("")) > 0
 	if p.May["report"], _, err = v.MayDecide(rights.ImportFile, about); err != nil {
 		return nil, err
 	}

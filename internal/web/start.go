@@ -12,6 +12,7 @@ import (
 // startPage is what waits for the reader, and what happened today.
 type startPage struct {
 	Questions int // of reviews, that the reader may answer
+	Requests  int // that wait for the reader
 	Holds     []access.Hold
 	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
@@ -39,7 +40,7 @@ const (
 
 // Waits reports whether anything does.
 func (p startPage) Waits() bool {
-	return p.Questions > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
+	return p.Questions > 0 || p.Requests > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
 }
 
 // group puts together what one person got, or lost, within a minute; accounts are told of
@@ -74,6 +75,11 @@ func (s *site) start() {
 		for _, r := range reviews {
 			p.Questions += r.Yours
 		}
+		requests, err := v.RequestsWaiting(true)
+		if err != nil {
+			return nil, err
+		}
+		p.Requests = len(requests)
 		if v.SeesEveryone() {
 			holds, _, err := v.Holds(false)
 			if err != nil {

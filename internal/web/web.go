@@ -78,6 +78,7 @@ func New(d Deps) (http.Handler, error) {
 	s.extract()
 	s.systems()
 	s.conflicts()
+	s.requests()
 	s.reviews()
 	s.changes()
 	s.planned()

@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -316,6 +316,39 @@ CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND 
 CREATE INDEX decision_change_rule ON decision (seq) WHERE kind = 'review-answer' AND verdict = 'change-rule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
+
+-- Requests for access that ends. unit and manager_sealed (a key of HR, sealed with the
+-- person's key) are those of the employment on the day since, on which it was asked. given is
+-- the decision by which it gives access, 0 while it does not. Who asked, when and why is in
+-- the decision asked.
+CREATE TABLE access_request (
+    id             BIGINT PRIMARY KEY,
+    person_id      TEXT NOT NULL,
+    entitlement    TEXT NOT NULL,
+    employment_id  TEXT NOT NULL,
+    unit           TEXT NOT NULL,
+    manager_sealed BLOB,
+    since          TEXT NOT NULL,
+    until          TEXT NOT NULL, -- the last day
+    emergency      BOOLEAN NOT NULL,
+    renews         BIGINT NOT NULL, -- the request that it goes on with; 0 for none
+    state          TEXT NOT NULL CHECK (state IN ('waiting', 'approved', 'refused', 'withdrawn')),
+    asked_by       TEXT NOT NULL,
+    asked          BIGINT NOT NULL REFERENCES decision (seq),
+    given          BIGINT NOT NULL
+);
+CREATE INDEX access_request_person ON access_request (person_id, id);
+CREATE INDEX access_request_asked ON access_request (asked_by, id);
+CREATE INDEX access_request_given ON access_request (person_id, until) WHERE given <> 0;
+CREATE INDEX access_request_until ON access_request (until) WHERE given <> 0;
+CREATE INDEX access_request_waiting ON access_request (entitlement, id) WHERE state = 'waiting';
+-- Which of the approvers that the class of the system asks for has approved.
+CREATE TABLE access_request_approval (
+    request_id BIGINT NOT NULL REFERENCES access_request (id),
+    approver   TEXT NOT NULL CHECK (approver IN ('manager', 'owner', 'second-owner')),
+    decision   BIGINT NOT NULL REFERENCES decision (seq),
+    PRIMARY KEY (request_id, approver)
+);
 
 -- When people were seen to be enrolled for MFA, and with which strongest method. A projection
 -- of the audit trail.

@@ -69,8 +69,8 @@ const services = `service_accounts:
 
 // files are the configuration. The text of rights.csv follows the roles.
 var files = map[string]string{
-	"behov.yaml":     "timezone: Europe/Stockholm\nhr: {sources: {hr: {}, manual: {forms: true}}}\n" + services + "targets:\n  one: {memory: {groups: [staff, library]}}\n",
-	"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}}}\n",
+	"behov.yaml":     "timezone: Europe/Stockholm\nhr: {sources: {hr: {}, manual: {forms: true}}}\n" + services + "targets:\n  one: {memory: {groups: [staff, library, desk]}}\n",
+	"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}, desk: {requestable: true, emergency: true, purpose: lend at the desk}}}\n",
 	"policy.csv":     "p, everyone, true, base:staff, allow, everybody\np, librarian, r.sub.job_code == 'LIB', lib:library, allow, lends books\n",
 	"units.csv":      "unit,parent,name\noffice,,The office\nhideout,,The hideout\n",
 	"rights.csv":     "",
