@@ -27,8 +27,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration, the rules and the targets",
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
-mapping, compare the fast evaluator of rules with Casbin, and ask every target
-whether it answers, permits what behov needs, and has what the catalogue names.
+mapping, warn of cases beside the rules that fail (behov rules test), compare the
+fast evaluator of rules with Casbin, and ask every target whether it answers,
+permits what behov needs, and has what the catalogue names.
 No account of a person is changed. Where a kind of target can be tried, a
 test account (behovcheck…) is made, signed in with, disabled, and deleted:
 a target in which a disabled account can still sign in counts as one that cannot
@@ -82,10 +83,15 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
+	tested, failing, err := a.checkCases(ctx, c)
+	if err != nil {
+		return err
+	}
 	warnings, err := a.warningsOf(ctx, db, c)
 	if err != nil {
 		return err
 	}
+	warnings = append(warnings, failing...)
 	if c.SignIn.Configured() && !offline {
 		if err := signin.Check(c); err != nil {
 			warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Text: fmt.Sprintf("sign_in: %v", err)})
@@ -93,7 +99,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	}
 	if a.json {
 		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,
-			comparedJSON{compared.Conditions, compared.People}}); err != nil {
+			comparedJSON{compared.Conditions, compared.People}, tested}); err != nil {
 			return err
 		}
 	}
@@ -115,7 +121,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if offline {
 		answer = "not asked"
 	}
-	a.printf("%s", strings.Join(proved, ""))
+	a.printf("%s%s", strings.Join(proved, ""), tested.text())
 	a.printf("Configuration OK: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 	return nil

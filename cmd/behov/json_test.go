@@ -182,6 +182,13 @@ func TestGoldenJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	print(exitChanges, "simulate", "simulate", "--rules", h.file("rules"))
+	if err := os.WriteFile(h.file("known_test.yaml"), []byte("cases:\n  - {case: the head librarian, date: 2026-11-30, person: \"1006\", has: [base:staff, library:loans, care:record]}\n  - {case: wrong, date: 2026-11-30, has: [base:stuff]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	print(exitError, "rules test", "rules", "test", "--run", "libra")
+	if err := os.Remove(h.file("known_test.yaml")); err != nil {
+		t.Fatal(err)
+	}
 	print(0, "people duplicates", "people", "duplicates")
 	print(0, "people apart", "people", "apart", "1009", "1012", "--reason", "r", "--by", "1001")
 	print(0, "apply", "apply", "--yes")
