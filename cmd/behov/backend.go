@@ -25,6 +25,7 @@ type operations interface {
 	reviewOperations
 	systemOperations
 	conflictOperations
+	ruleOperations
 	importReader
 	reporter
 	statusReader

@@ -75,6 +75,7 @@ var shapes = []shape{
 	{"review start", reviewStartJSON{}},
 	{"rights", list[rights.Row]{}},
 	{"rights PERSON", access.Roles{}},
+	{"rules suggest", access.Suggestions{}},
 	{"rules test", rulesTestJSON{}},
 	{"simulate", simulationJSON{}},
 	{"systems", list[access.SystemState]{}},

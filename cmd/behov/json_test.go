@@ -228,6 +228,7 @@ func TestGoldenJSON(t *testing.T) {
 	}
 	print(0, "conflicts allow", "conflicts", "allow", "1006", "lend-and-teach", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
 	print(0, "conflicts", "conflicts")
+	print(0, "rules suggest", "rules", "suggest")
 	print(0, "systems revise", "systems", "revise", "school", "--reason", "r", "--by", "1001")
 	print(0, "systems", "systems")
 	print(0, "systems SYSTEM", "systems", "school")

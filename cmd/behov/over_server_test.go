@@ -349,6 +349,7 @@ func TestOverServer(t *testing.T) {
 	decide(0, "systems", "revise", "school", "--json")
 	decide(1, "systems", "revise", "nothing")
 	read(0, "conflicts")
+	read(0, "rules", "suggest")
 	decide(1, "conflicts", "allow", "1006", "nothing", "--until", "2027-01-31")
 	decide(0, "people", "screened", "1006", "--until", time.Now().AddDate(1, 0, 0).Format("2006-01-02"))
 	decide(0, "people", "screened", "1006", "--lift", "--json")

@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) rulesCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "Test rules"}
-	cmd.AddCommand(a.rulesTestCommand())
+	cmd := &cobra.Command{Use: "rules", Short: "Test rules, and see which are missing or not needed"}
+	cmd.AddCommand(a.rulesTestCommand(), a.rulesSuggestCommand())
 	return cmd
 }
 

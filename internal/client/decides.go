@@ -191,6 +191,21 @@ func (c *Client) Conflicts(ctx context.Context) ([]access.ConflictState, error) 
 	return whole[access.ConflictState](ctx, c, "/conflicts", nil)
 }
 
+// SuggestRules returns which rules are missing or not needed. It waits while they are counted.
+func (c *Client) SuggestRules(ctx context.Context) (*access.Suggestions, error) {
+	for {
+		var out api.CountedSuggestions
+		if err := c.get(ctx, "/rules/suggestions", nil, &out); err != nil || out.Suggestions != nil {
+			return out.Suggestions, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
 // AllowConflict lets a person have both sides of a conflict until a day, or ends that.
 func (c *Client) AllowConflict(ctx context.Context, ref, conflict, until string, lift bool, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/people", ref, "/conflicts/")+url.PathEscape(conflict), untilDay(until, lift, reason))

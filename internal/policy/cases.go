@@ -23,7 +23,7 @@ type Case struct {
 	// HasColumn are where the case says so.
 	Exact              bool
 	HasLine, HasColumn int
-	Expected []Expectation
+	Expected           []Expectation
 }
 
 // NeedsPerson reports whether the case is about a person who is known.

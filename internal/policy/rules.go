@@ -157,7 +157,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			}
 		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, place: fmt.Sprintf("%s:%d", rule.File, rule.Line), condition: at, reach: reach[rule.Grants],
+		r.rules = append(r.rules, compiledRule{Rule: rule, place: rule.Place(), condition: at, reach: reach[rule.Grants],
 			reasons: make([]atomic.Pointer[reason.Reason], len(reach[rule.Grants]))})
 	}
 	slices.Sort(r.mentioned)

@@ -152,3 +152,13 @@ type LegalHold struct {
 
 // NoRule says that no rule gives the access, which was found in the target.
 type NoRule struct{ kind }
+
+// CommonAccess says that many people with a job, in a unit, or both, have an entitlement that
+// no rule gives them.
+type CommonAccess struct {
+	kind
+	Have int    `json:"have"` // of them, so many have it
+	Of   int    `json:"of"`
+	Job  string `json:"job,omitempty"`
+	Unit string `json:"unit,omitempty"`
+}

@@ -25,6 +25,7 @@ var kindTable = []struct {
 	{"withheld-from-protected", WithheldFromProtected{}},
 	{"not-screened", NotScreened{}},
 	{"screening-ended", ScreeningEnded{}},
+	{"common-access", CommonAccess{}},
 	{"data-outside-eu", DataOutsideEU{}},
 	{"data-outside-flagged", DataOutsideFlagged{}},
 	{"system-unowned", SystemUnowned{}},
