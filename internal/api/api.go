@@ -49,8 +49,8 @@ type Deps struct {
 	Counts   *access.Counts // nil makes them
 	// Suggestions are those of rules; nil makes them.
 	Suggestions *access.SuggestionCounts
-	Now      func() time.Time
-	Log      *slog.Logger
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // api is the API of an installation.

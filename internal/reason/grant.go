@@ -162,3 +162,43 @@ type CommonAccess struct {
 	Job  string `json:"job,omitempty"`
 	Unit string `json:"unit,omitempty"`
 }
+
+// RulesSimulated says what the simulation of a version of the rules said when it was
+// proposed.
+type RulesSimulated struct {
+	kind
+	Plan  string `json:"plan"`  // the digest
+	Count int    `json:"count"` // of the people concerned
+	Begin int    `json:"begin"` // how many grants begin
+	End   int    `json:"end"`   // how many grants end
+	Steps int    `json:"steps"`
+	Held  int    `json:"held"` // of the steps
+}
+
+// RulesNotApproved says that a version of the rules is not approved, so that nothing is changed
+// by it.
+type RulesNotApproved struct {
+	kind
+	Digest string `json:"digest"`
+}
+
+// NoRulesWaiting says that no version of the rules that waits for approval has a digest that
+// begins so.
+type NoRulesWaiting struct {
+	kind
+	Prefix string `json:"prefix"`
+}
+
+// RulesInForce says that the rules in the directory are those in use, or wait already.
+type RulesInForce struct {
+	kind
+	Digest string `json:"digest"`
+}
+
+// RulesUnusable says that a version of the rules cannot be used with the configuration as it
+// is now.
+type RulesUnusable struct {
+	kind
+	Digest string `json:"digest"`
+	Detail string `json:"detail"`
+}

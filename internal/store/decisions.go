@@ -84,6 +84,9 @@ const (
 	// ConflictDecision lets a person have both sides of a conflict, the subject, until a day:
 	// "allow" or "lift".
 	ConflictDecision DecisionKind = "conflict"
+	// RulesDecision is about a version of the rules, the subject is its digest: "propose", and
+	// "approve" or "reject" by another person.
+	RulesDecision DecisionKind = "rules"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -126,6 +129,7 @@ const (
 	Exempt   Verdict = "exempt"
 	Revised  Verdict = "revised"
 	Allow    Verdict = "allow"
+	Approve  Verdict = "approve"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -144,7 +148,8 @@ type Decision struct {
 	// opens what is sealed.
 	Reason string `db:"reason" json:"reason"`
 	Sealed []byte `db:"reason_sealed" json:"-"`
-	// Because is the reason of a decision that behov itself made; none of others.
+	// Because is the reason of a decision that behov itself made, and of a RulesDecision what
+	// the simulation said; none of others.
 	Because reason.Reason `db:"because" json:"because,omitzero"`
 	// Until is the last day on which the decision holds; empty without an end.
 	Until     identity.Date `db:"until" json:"until,omitempty"`

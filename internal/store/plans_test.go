@@ -49,6 +49,7 @@ var meantScans = map[string]string{
 	"FROM held_record h":                               "all who wait for a decision",
 	"FROM access_interval WHERE unseen_us IS NOT NULL": "an index of these only",
 	"FROM review_campaign WHERE reviewer = ''":         "an index of these only",
+	"FROM decision WHERE kind = 'rules'":               "an index of these only",
 	"FROM mfa_enrolment WHERE until_us IS NULL":        "an index of these only",
 	"FROM account WHERE disabled_us <> 0":              "an index of these only",
 	"FROM employment WHERE reported <> ''":             "an index of these only",

@@ -28,7 +28,7 @@ func values[T ~string](all ...T) []string {
 func TestTheSchemaKnowsEveryKind(t *testing.T) {
 	for column, want := range map[string][]string{
 		"decision.kind": values(store.ReviewDecision, store.HoldDecision, store.RecordDecision, store.SuspensionDecision, store.ProtectionDecision, store.LegalHoldDecision, store.MainEmploymentDecision, store.StepDecision,
-			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision),
+			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RulesDecision),
 		"hold.kind":             values(store.PlanHold, store.HRImportHold, store.HREndingsHold, store.HRStartHold, store.AccountBindHold, store.ErasureHold),
 		"step_decision.verdict": values(store.Release, store.Reject, store.StaysHeld),
 		"failing_step.state":    values(store.Trying, store.Parked, store.GivenUp),

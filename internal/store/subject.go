@@ -42,6 +42,9 @@ func TokenSubject(id string) Subject { return Subject(id) }
 // ConflictSubject is the subject of a ConflictDecision, by the conflict's name.
 func ConflictSubject(name string) Subject { return Subject(name) }
 
+// RulesSubject is the subject of a RulesDecision, by the digest of the rules.
+func RulesSubject(digest string) Subject { return Subject(digest) }
+
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }

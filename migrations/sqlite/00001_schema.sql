@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'rules')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -314,6 +314,7 @@ CREATE TABLE decision (
 CREATE INDEX decision_maker ON decision (maker, seq);
 CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND verdict = 'overrule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
+CREATE INDEX decision_rules ON decision (seq) WHERE kind = 'rules';
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
 -- When people were seen to be enrolled for MFA, and with which strongest method. A projection
@@ -400,6 +401,12 @@ CREATE TABLE gated_grant (
 CREATE TABLE rules_version (
     digest      TEXT PRIMARY KEY,
     content     TEXT NOT NULL,
+    recorded_us BIGINT NOT NULL
+);
+-- What versions of the rules were made of, sealed: a catalogue may name people.
+CREATE TABLE rules_source (
+    digest      TEXT PRIMARY KEY,
+    sealed      BLOB NOT NULL,
     recorded_us BIGINT NOT NULL
 );
 CREATE TABLE version_in_use (
@@ -637,6 +644,7 @@ DROP TABLE account;
 DROP TABLE evaluator_difference;
 DROP TABLE mfa_enrolment;
 DROP TABLE version_in_use;
+DROP TABLE rules_source;
 DROP TABLE rules_version;
 DROP TABLE gated_grant;
 DROP TABLE step_decision;
