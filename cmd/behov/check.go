@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
@@ -92,6 +93,11 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 		return err
 	}
 	warnings = append(warnings, failing...)
+	notInForce, err := notInForce(ctx, db, c)
+	if err != nil {
+		return err
+	}
+	warnings = append(warnings, notInForce...)
 	if c.SignIn.Configured() && !offline {
 		if err := signin.Check(c); err != nil {
 			warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Text: fmt.Sprintf("sign_in: %v", err)})
@@ -125,4 +131,16 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	a.printf("Configuration OK: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 	return nil
+}
+
+// notInForce warns of rules that are checked and not in force, since they wait for approval.
+func notInForce(ctx context.Context, db *store.DB, c *config.Config) ([]diagnostic.Problem, error) {
+	if db == nil || !c.RulesApproval {
+		return nil, nil
+	}
+	inForce, err := reconcile.RulesInForce(ctx, db, c)
+	if err != nil || inForce.InDirectory == nil {
+		return nil, err
+	}
+	return []diagnostic.Problem{{File: c.RuleFiles.Policy, Warning: true, Text: fmt.Sprintf("version %.12s of the rules is checked here, and version %.12s stays in force until this one is approved: behov rules list", c.Rules.Digest, inForce.Rules.Digest)}}, nil
 }

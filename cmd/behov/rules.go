@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) rulesCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "Test rules, and see which are missing or not needed"}
-	cmd.AddCommand(a.rulesTestCommand(), a.rulesSuggestCommand())
+	cmd := &cobra.Command{Use: "rules", Short: "Test rules, approve them, and see which are missing or not needed"}
+	cmd.AddCommand(a.rulesTestCommand(), a.rulesSuggestCommand(), a.rulesListCommand(), a.rulesProposeCommand(), a.rulesDecideCommand("approve", store.Approve), a.rulesDecideCommand("reject", store.Reject))
 	return cmd
 }
 

@@ -7,11 +7,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/behov/behov/internal/access"
+	"github.com/behov/behov/internal/store"
 )
 
 // ruleOperations is what commands ask and decide about rules.
 type ruleOperations interface {
 	SuggestRules(ctx context.Context) (*access.Suggestions, error)
+	RulesApproval(ctx context.Context) (access.RulesApproval, error)
+	ProposeRules(ctx context.Context, reason string) (access.Decision, error)
+	DecideRules(ctx context.Context, digest string, verdict store.Verdict, reason string) (access.Decision, error)
 }
 
 func (a *app) rulesSuggestCommand() *cobra.Command {

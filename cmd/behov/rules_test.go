@@ -58,3 +58,51 @@ func TestRulesTest(t *testing.T) {
 		t.Errorf("exit status %d:\n%s", code, errs)
 	}
 }
+
+// TestRulesApproval: with rules.approval an edit of the rules does nothing until a second
+// person approves it, and status, check and the list say so.
+func TestRulesApproval(t *testing.T) {
+	h := newHousehold(t)
+	h.ok("hr", "import", h.file("hr.csv"))
+	h.ok("apply", "--yes")
+	h.edit("rights.csv", "g, hr/1001, administrator\n", "g, hr/1001, administrator\ng, hr/1002, operator\n")
+	if code, _, errs := h.run("rules", "propose", "--reason", "r", "--by", "1001"); code != exitError || !strings.Contains(errs, "rules need no approval here") {
+		t.Error(code, errs)
+	}
+	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nrules: {approval: true}\n")
+	h.edit("policy.csv", `"r.sub.unit == 'library'", library:desk`, `"r.sub.unit == 'finance'", library:desk`)
+	if code, out, errs := h.run("plan"); code != 0 || !strings.Contains(out, "nothing to do") {
+		t.Errorf("an edit is planned: %d\n%s%s", code, out, errs)
+	}
+	_, out, _ := h.run("status")
+	if !strings.Contains(out, "which is NOT IN FORCE: behov rules propose") {
+		t.Error(out)
+	}
+	if code, _, errs := h.run("check"); code != 0 || !strings.Contains(errs, "stays in force until this one is approved") {
+		t.Error(code, errs)
+	}
+	if out = h.ok("rules", "list"); !strings.Contains(out, "no one has approved it") || !strings.Contains(out, `+ p, librarians, "r.sub.unit == 'finance'"`) || !strings.Contains(out, `- p, librarians, "r.sub.unit == 'library'"`) {
+		t.Error(out)
+	}
+	h.ok("rules", "propose", "--reason", "moved", "--by", "1001")
+	code, out, _ := h.run("status")
+	if code != exitHeld || !strings.Contains(out, "WAITS for approval: behov rules list") || strings.Contains(out, "NOT IN FORCE") {
+		t.Error(code, out)
+	}
+	out = h.ok("rules", "list")
+	_, digest, found := strings.Cut(out, "behov rules approve ")
+	digest, _, _ = strings.Cut(digest, " ")
+	if !found || !strings.Contains(out, "WAITS for approval, proposed by Karin Lindqvist (1001): moved") || !strings.Contains(out, "what 4 people have changes: 2 begin and 2 end") {
+		t.Fatal(out)
+	}
+	if code, _, errs := h.run("rules", "approve", digest, "--reason", "r", "--by", "1001"); code != exitError || !strings.Contains(errs, "another person decides") {
+		t.Error(code, errs)
+	}
+	h.ok("rules", "approve", digest, "--reason", "fine", "--by", "1002")
+	if code, out, _ := h.run("plan"); code != exitChanges || !strings.Contains(out, "library:desk") {
+		t.Error(code, out)
+	}
+	if out = h.ok("rules", "list"); !strings.Contains(out, "approved by Johan Åkerblom (1002): fine") {
+		t.Error(out)
+	}
+}

@@ -16,7 +16,7 @@ import (
 var overServer = []string{
 	"account bind", "account list", "audit access", "audit changes", "audit log", "audit who-had", "conflicts", "conflicts allow", "enable", "explain", "hold list", "hold reject", "hold release", "hold show", "hr imports", "hr report end", "hr report hire", "hr report list", "hr report take-back", "login", "logout",
 	"mfa exempt", "mfa pass", "mfa withdraw", "pause", "people apart", "people duplicates", "people erase", "people extract", "people legal-hold", "people list", "people main", "people managers", "people merge", "people protect", "people readmit", "people screened",
-	"people sessions", "people show", "people split", "plan", "resume", "review decide", "review list", "review start", "rights", "rules suggest", "simulate", "status", "steps", "steps give-up", "steps retry", "suspend", "systems", "systems revise", "systems revisions", "token list", "token make", "token revoke", "whoami",
+	"people sessions", "people show", "people split", "plan", "resume", "review decide", "review list", "review start", "rights", "rules approve", "rules list", "rules propose", "rules reject", "rules suggest", "simulate", "status", "steps", "steps give-up", "steps retry", "suspend", "systems", "systems revise", "systems revisions", "token list", "token make", "token revoke", "whoami",
 }
 
 // anywhere are those that need neither a server nor an installation.

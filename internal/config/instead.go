@@ -48,6 +48,24 @@ func (s RulesSource) Instead(names RuleFiles) Instead {
 		Controls: &NewFile{names.Controls, s.Controls}, Conflicts: &NewFile{names.Conflicts, s.Conflicts}, Leave: identity.LeaveRule(s.Leave)}
 }
 
+// Over returns what is tried with the rules in force for what is not given, where those are
+// other than the files.
+func (in Instead) Over(c *Config) Instead {
+	if c.InDirectory == nil {
+		return in
+	}
+	base := c.RulesSource.Instead(c.RuleFiles)
+	for _, f := range []struct{ given, otherwise **NewFile }{{&in.Policy, &base.Policy}, {&in.Catalogue, &base.Catalogue}, {&in.Units, &base.Units}, {&in.Controls, &base.Controls}, {&in.Conflicts, &base.Conflicts}} {
+		if *f.given == nil {
+			*f.given = *f.otherwise
+		}
+	}
+	if in.Leave == "" {
+		in.Leave = base.Leave
+	}
+	return in
+}
+
 // rulesSource returns the source of the rules that were read.
 func (l *loader) rulesSource(c *Config) RulesSource {
 	text := func(file string) []byte {

@@ -28,6 +28,9 @@ func (g *Governance) ProposeRules(ctx context.Context, s RulesSimulator, by righ
 		return store.Decision{}, err
 	}
 	c := g.Config
+	if !c.RulesApproval {
+		return store.Decision{}, refuse(reason.ApprovalNotRequired{})
+	}
 	if c.InDirectory != nil {
 		c = c.InDirectory
 	}

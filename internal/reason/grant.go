@@ -164,7 +164,8 @@ type CommonAccess struct {
 }
 
 // RulesSimulated says what the simulation of a version of the rules said when it was
-// proposed.
+// proposed. People with protected identity are not counted: a rule of one's own could tell who
+// they are.
 type RulesSimulated struct {
 	kind
 	Plan  string `json:"plan"`  // the digest
@@ -172,7 +173,7 @@ type RulesSimulated struct {
 	Begin int    `json:"begin"` // how many grants begin
 	End   int    `json:"end"`   // how many grants end
 	Steps int    `json:"steps"`
-	Held  int    `json:"held"` // of the steps
+	Holds int    `json:"holds"` // that a run would raise
 }
 
 // RulesNotApproved says that a version of the rules is not approved, so that nothing is changed
@@ -181,6 +182,9 @@ type RulesNotApproved struct {
 	kind
 	Digest string `json:"digest"`
 }
+
+// ApprovalNotRequired says that versions of the rules need no approval.
+type ApprovalNotRequired struct{ kind }
 
 // NoRulesWaiting says that no version of the rules that waits for approval has a digest that
 // begins so.

@@ -162,6 +162,7 @@ var kindTable = []struct {
 	{"rules-used", RulesUsed{}},
 	{"rules-simulated", RulesSimulated{}},
 	{"rules-not-approved", RulesNotApproved{}},
+	{"approval-not-required", ApprovalNotRequired{}},
 	{"rules-in-force", RulesInForce{}},
 	{"rules-unusable", RulesUnusable{}},
 	{"no-rules-waiting", NoRulesWaiting{}},

@@ -129,7 +129,7 @@ func TestRulesNeedApproval(t *testing.T) {
 	}
 	var said reason.RulesSimulated
 	k, err := d.Because.Kind()
-	if said, _ = k.(reason.RulesSimulated); err != nil || said.Count != 5 || said.Begin != 1 || said.End != 4 || said.Held == 0 {
+	if said, _ = k.(reason.RulesSimulated); err != nil || said.Count != 5 || said.Begin != 1 || said.End != 4 || said.Holds != 1 {
 		t.Errorf("the evidence is %+v, %v", k, err)
 	}
 	a.reload()

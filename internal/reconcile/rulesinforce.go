@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
@@ -97,13 +98,23 @@ func (e *Engine) SimulateRules(ctx context.Context, c *config.Config) (reason.Ru
 	if err != nil {
 		return reason.RulesSimulated{}, err
 	}
-	said := reason.RulesSimulated{Plan: string(s.Plan), Count: s.People, Steps: len(s.Steps)}
-	for _, x := range s.Entitlements {
-		said.Begin += x.Begin
-		said.End += x.End
+	said := reason.RulesSimulated{Plan: string(s.Plan), Holds: len(s.Holds)}
+	people := map[identity.PersonID]bool{}
+	for _, g := range s.Grants {
+		if s.protected[g.Person] {
+			continue
+		}
+		people[g.Person] = true
+		var c EntitlementChange
+		c.count(g.Before, g.After, 1)
+		said.Begin, said.End = said.Begin+c.Begin, said.End+c.End
 	}
-	for _, h := range s.Holds {
-		said.Held += h.Steps
+	for _, x := range slices.Concat(s.Steps, s.Dropped) {
+		if !s.protected[x.Person] {
+			people[x.Person] = true
+			said.Steps++
+		}
 	}
+	said.Count = len(people)
 	return said, nil
 }
