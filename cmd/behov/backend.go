@@ -26,6 +26,7 @@ type operations interface {
 	systemOperations
 	conflictOperations
 	requestOperations
+	ruleOperations
 	importReader
 	reporter
 	statusReader

@@ -13,6 +13,7 @@ import (
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/signin"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/wording"
@@ -27,8 +28,9 @@ func (a *app) checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Validate the configuration, the rules and the targets",
 		Long: `Validate the configuration, the catalogue, the units, the rules and the HR column
-mapping, compare the fast evaluator of rules with Casbin, and ask every target
-whether it answers, permits what behov needs, and has what the catalogue names.
+mapping, warn of cases beside the rules that fail (behov rules test), compare the
+fast evaluator of rules with Casbin, and ask every target whether it answers,
+permits what behov needs, and has what the catalogue names.
 No account of a person is changed. Where a kind of target can be tried, a
 test account (behovcheck…) is made, signed in with, disabled, and deleted:
 a target in which a disabled account can still sign in counts as one that cannot
@@ -82,10 +84,20 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 			}
 		}
 	}
+	tested, failing, err := a.checkCases(ctx, c)
+	if err != nil {
+		return err
+	}
 	warnings, err := a.warningsOf(ctx, db, c)
 	if err != nil {
 		return err
 	}
+	warnings = append(warnings, failing...)
+	notInForce, err := notInForce(ctx, db, c)
+	if err != nil {
+		return err
+	}
+	warnings = append(warnings, notInForce...)
 	if c.SignIn.Configured() && !offline {
 		if err := signin.Check(c); err != nil {
 			warnings = append(warnings, diagnostic.Problem{File: config.File, Warning: true, Text: fmt.Sprintf("sign_in: %v", err)})
@@ -93,7 +105,7 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	}
 	if a.json {
 		if err := a.printJSON(checkJSON{append([]diagnostic.Problem{}, problems...), append([]diagnostic.Problem{}, warnings...), len(c.Targets), len(c.Rules.Catalogue.Entitlements), c.Rules.Digest,
-			comparedJSON{compared.Conditions, compared.People}}); err != nil {
+			comparedJSON{compared.Conditions, compared.People}, tested}); err != nil {
 			return err
 		}
 	}
@@ -115,8 +127,20 @@ func (a *app) check(ctx context.Context, c *config.Config, offline bool) error {
 	if offline {
 		answer = "not asked"
 	}
-	a.printf("%s", strings.Join(proved, ""))
+	a.printf("%s%s", strings.Join(proved, ""), tested.text())
 	a.printf("Configuration OK: %s, %s, %s (%s).\n", count(len(c.Rules.Catalogue.Entitlements), "entitlement", "entitlements"),
 		count(c.Rules.Len(), "rule", "rules"), count(len(c.Targets), "target", "targets"), answer)
 	return nil
+}
+
+// notInForce warns of rules that are checked and not in force, since they wait for approval.
+func notInForce(ctx context.Context, db *store.DB, c *config.Config) ([]diagnostic.Problem, error) {
+	if db == nil || !c.RulesApproval {
+		return nil, nil
+	}
+	inForce, err := reconcile.RulesInForce(ctx, db, c)
+	if err != nil || inForce.InDirectory == nil {
+		return nil, err
+	}
+	return []diagnostic.Problem{{File: c.RuleFiles.Policy, Warning: true, Text: fmt.Sprintf("version %.12s of the rules is checked here, and version %.12s stays in force until this one is approved: behov rules list", c.Rules.Digest, inForce.Rules.Digest)}}, nil
 }

@@ -41,7 +41,11 @@ func (a *app) open(ctx context.Context) (*installation, error) {
 		return nil, err
 	}
 	db.SetOperator(currentUser().operator())
-	return &installation{config: c, db: db, zone: c.Zone}, nil
+	inForce, err := reconcile.RulesInForce(ctx, db, c)
+	if err != nil {
+		return nil, errors.Join(inZone{err, c.Zone}, db.Close())
+	}
+	return &installation{config: inForce, db: db, zone: c.Zone}, nil
 }
 
 func (a *app) load() (*config.Config, error) {

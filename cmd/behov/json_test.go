@@ -182,6 +182,13 @@ func TestGoldenJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	print(exitChanges, "simulate", "simulate", "--rules", h.file("rules"))
+	if err := os.WriteFile(h.file("known_test.yaml"), []byte("cases:\n  - {case: the head librarian, date: 2026-11-30, person: \"1006\", has: [base:staff, library:loans, care:record]}\n  - {case: wrong, date: 2026-11-30, has: [base:stuff]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	print(exitError, "rules test", "rules", "test", "--run", "libra")
+	if err := os.Remove(h.file("known_test.yaml")); err != nil {
+		t.Fatal(err)
+	}
 	print(0, "people duplicates", "people", "duplicates")
 	print(0, "people apart", "people", "apart", "1009", "1012", "--reason", "r", "--by", "1001")
 	print(0, "apply", "apply", "--yes")
@@ -241,6 +248,16 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "requests emergency", "requests", "emergency", "1007", "library:loans", "--reason", "r", "--by", "1007")
 	print(0, "requests", "requests")
 	print(0, "requests withdraw", "requests", "withdraw", "3", "--reason", "r", "--by", "1007")
+	print(0, "rules suggest", "rules", "suggest")
+	h.edit("behov.yaml", "timezone: Europe/Stockholm\n", "timezone: Europe/Stockholm\nrules: {approval: true}\n")
+	h.edit("policy.csv", "whoever works in the library can lend", "who works in the library lends")
+	version := field(print(0, "rules propose", "rules", "propose", "--reason", "r", "--by", "1001"), "subject")
+	print(0, "rules list", "rules", "list")
+	h.edit("rights.csv", "g, hr/1001, administrator\n", "g, hr/1001, administrator\ng, hr/1002, operator\n")
+	print(0, "rules reject", "rules", "reject", version[:8], "--reason", "r", "--by", "1002")
+	h.ok("rules", "propose", "--reason", "r", "--by", "1001")
+	print(0, "rules approve", "rules", "approve", version[:8], "--reason", "r", "--by", "1002")
+	h.edit("behov.yaml", "rules: {approval: true}\n", "")
 	print(0, "systems revise", "systems", "revise", "school", "--reason", "r", "--by", "1001")
 	print(0, "systems", "systems")
 	print(0, "systems SYSTEM", "systems", "school")

@@ -42,6 +42,14 @@ type checkJSON struct {
 	Entitlements int                  `json:"entitlements"`
 	Rules        string               `json:"rules"` // the digest
 	Compared     comparedJSON         `json:"compared"`
+	Cases        casesJSON            `json:"cases"`
+}
+
+// casesJSON is how many cases beside the rules pass, and how many need a database. Those
+// that fail are warnings.
+type casesJSON struct {
+	Passed  int `json:"passed"`
+	Skipped int `json:"skipped"`
 }
 
 // comparedJSON is what was compared of the two evaluations of the rules.

@@ -62,6 +62,14 @@ func (l *local) Roles(ctx context.Context, ref string) (access.Roles, error) {
 	return l.view(ctx).Roles(p.ID)
 }
 
+func (l *local) SuggestRules(ctx context.Context) (*access.Suggestions, error) {
+	return l.view(ctx).Suggest()
+}
+
+func (l *local) RulesApproval(ctx context.Context) (access.RulesApproval, error) {
+	return l.view(ctx).RulesApproval()
+}
+
 func (l *local) Duplicates(ctx context.Context) ([]access.Duplicate, error) {
 	return l.view(ctx).Duplicates()
 }

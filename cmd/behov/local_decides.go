@@ -96,6 +96,29 @@ func (l *local) Bind(ctx context.Context, ref, target, account, reason string) (
 	return l.proposed(ctx, proposal, err)
 }
 
+func (l *local) ProposeRules(ctx context.Context, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	e, done, err := l.app.engine(ctx, l.installation)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	defer done()
+	d, err := l.governance().ProposeRules(ctx, e, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) DecideRules(ctx context.Context, digest string, verdict store.Verdict, reason string) (access.Decision, error) {
+	by, err := l.subject(ctx)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().DecideRules(ctx, digest, verdict, by, reason)
+	return l.shown(ctx, d, err)
+}
+
 func (l *local) IssuePass(ctx context.Context, ref string, valid time.Duration, reason string) (out api.Pass, err error) {
 	p, by, err := l.about(ctx, ref)
 	if err != nil {

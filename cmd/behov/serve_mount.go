@@ -72,13 +72,13 @@ func (m *mounting) people(root *http.ServeMux, mounts map[string]server.Mount, c
 	})
 	door.Admit(m.links...)
 	plans := &preview.Plans{DB: m.i.db, Engine: e, Now: m.app.now, Log: m.log}
-	counts := &access.Counts{}
-	answers, doc := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Now: m.app.now, Log: m.log})
+	counts, suggestions := &access.Counts{}, &access.SuggestionCounts{}
+	answers, doc := api.New(api.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Suggestions: suggestions, Now: m.app.now, Log: m.log})
 	root.Handle(signin.Path, door.Handler())
 	root.Handle(signin.Path+"/", door.Handler())
 	root.Handle(signin.OutPath, door.Handler())
 	root.Handle(api.AuthZENMetadata, answers)
-	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Scopes: api.Scopes(doc), Now: m.app.now, Log: m.log})
+	pages, err := web.New(web.Deps{DB: m.i.db, Config: c, Engine: e, Importer: importer, Door: door, Plans: plans, Counts: counts, Suggestions: suggestions, Scopes: api.Scopes(doc), Now: m.app.now, Log: m.log})
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,11 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/server"
 	"github.com/behov/behov/internal/service"
 	"github.com/behov/behov/internal/signin"
+	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/targets"
 )
 
@@ -31,6 +33,15 @@ func (a *app) loadAgain() (*config.Config, error) {
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+// loadInForce loads the configuration with the rules that may be used.
+func (a *app) loadInForce(ctx context.Context, db *store.DB) (*config.Config, error) {
+	c, err := a.loadAgain()
+	if err != nil {
+		return nil, err
+	}
+	return reconcile.RulesInForce(ctx, db, c)
 }
 
 // serve serves and listens until ctx ends, or until it cannot.
@@ -51,7 +62,7 @@ func (a *app) serve(ctx context.Context, i *installation, s serving) error {
 	if i.db.IsNew() {
 		slog.New(handler).Warn("created a new database; if there should be one already, stop and check that its disk is mounted", "database", placeOf(i.config.Database))
 	}
-	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: a.loadAgain,
+	service := &service.Service{DB: i.db, Config: i.config, Now: a.now, Log: slog.New(handler), Every: s.every, Apply: s.apply, Again: again, Load: func() (*config.Config, error) { return a.loadInForce(ctx, i.db) },
 		Connect: func(c *config.Config) (map[string]connectors.Connector, error) { return targets.Connect(c, i.db) }}
 	m := &mounting{app: a, i: i, service: service, serving: s, log: slog.New(handler)}
 	m.links = s.links

@@ -117,6 +117,20 @@ func (a *app) printStatus(backend *backend, s access.Status) {
 	for _, k := range s.NotConfigured {
 		row("Target", k.Target, "NOT IN THE CONFIGURATION; what is kept of it:", inventoryText(k), "when it does not come back: behov target retire "+k.Target)
 	}
+	if r := s.Rules; r != nil {
+		var more []string
+		if r.Directory != "" {
+			more = append(more, fmt.Sprintf("the files are version %.12s, which is NOT IN FORCE: behov rules propose", r.Directory))
+		}
+		for _, digest := range r.Waiting {
+			more = append(more, fmt.Sprintf("version %.12s WAITS for approval: behov rules list", digest))
+		}
+		text := "no version is in force, and no run changes anything until one is approved"
+		if r.InForce != "" {
+			text = fmt.Sprintf("version %.12s is in force", r.InForce)
+		}
+		row("Rules", "", text, more...)
+	}
 	for _, d := range s.Different {
 		row("Rules", "", "EVALUATED IN TWO WAYS, and nothing is changed for person "+string(d.Person.ID)+" since "+at(d.FoundAt)+":", d.Detail)
 	}

@@ -8,9 +8,18 @@ import (
 
 // Counts keeps the last count of the organisation. Counting reads everyone, so that no one
 // waits for it: it is done again when a person asks and the last is old.
-type Counts struct {
+type Counts struct{ kept[Organisation] }
+
+// Get returns the last count; nil while the first is made.
+func (c *Counts) Get(ctx context.Context, a *Answers) (*Organisation, error) {
+	return c.get(ctx, a.Now, a.Organisation)
+}
+
+// kept keeps what was counted last over everyone.
+type kept[T any] struct {
 	mu      sync.Mutex
-	last    *Organisation
+	last    *T
+	at      time.Time // when the last was begun
 	err     error
 	running chan struct{} // closed when a count ends; nil when none runs
 }
@@ -22,19 +31,20 @@ const (
 	countWait = 2 * time.Second
 )
 
-// Get returns the last count; nil while the first is made.
-func (c *Counts) Get(ctx context.Context, a *Answers) (*Organisation, error) {
+// get returns the last count; nil while the first is made.
+func (c *kept[T]) get(ctx context.Context, now func() time.Time, count func(context.Context) (*T, error)) (*T, error) {
 	c.mu.Lock()
 	running := c.running
-	if old := c.last == nil || a.Now().Sub(c.last.At) > countedFor; old && running == nil {
+	if old := c.last == nil || now().Sub(c.at) > countedFor; old && running == nil {
 		running = make(chan struct{})
 		c.running = running
 		go func() {
-			o, err := a.Organisation(context.WithoutCancel(ctx))
+			began := now()
+			o, err := count(context.WithoutCancel(ctx))
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if c.err = err; err == nil {
-				c.last = o
+				c.last, c.at = o, began
 			}
 			c.running = nil
 			close(running)

@@ -47,6 +47,7 @@ var notInExtract = map[string]string{
 	"task":               "work that was asked for, an hour after it ended, without personal values",
 	"review_campaign":    "is about a system: who is asked and who began it is in the audit trail",
 	"limit_usage":        "counts the steps of the last hour, which are in the audit trail",
+	"rules_source":       "the rules as they were written, sealed as a whole: a catalogue names owners by their records, which are in the extract",
 	"connector_memory":   "what a connector keeps from one reading of a target to the next, sealed as a whole: it is no register by person",
 	"idempotent_request": "answers of the last day, by a hash of what was asked: they repeat what is elsewhere",
 }

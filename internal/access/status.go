@@ -34,8 +34,20 @@ type Status struct {
 	// Services are the service accounts, and those that have tokens and are not in the
 	// configuration any more.
 	Services []ServiceStatus `json:"service_accounts"`
+	// Rules is which version of the rules is in force and which wait; left out where rules
+	// need no approval.
+	Rules *RulesStatus `json:"rules,omitempty"`
 	// Waits: something waits for a person.
 	Waits bool `json:"waits_for_a_person"`
+}
+
+// RulesStatus is which version of the rules is in force, by digest.
+type RulesStatus struct {
+	InForce string `json:"in_force"`
+	// Directory is the version of the files, when no one has proposed it and it is not in
+	// force.
+	Directory string   `json:"directory,omitempty"`
+	Waiting   []string `json:"waiting"` // for approval
 }
 
 // EvaluatorDifference is on what the fast evaluator and Casbin do not agree about a person.
@@ -141,6 +153,17 @@ func (v *View) Status() (Status, error) {
 	}
 	for _, d := range different {
 		s.Different = append(s.Different, EvaluatorDifference{v.Ref(d.Person), d.Entitlement, d.Detail, d.FoundUS.Time()})
+	}
+	if v.Config.RulesApproval {
+		rules, err := v.RulesApproval()
+		if err != nil {
+			return s, err
+		}
+		s.Rules = &RulesStatus{InForce: rules.InForce, Waiting: each(rules.Waiting, func(w WaitingRules) string { return w.Digest })}
+		if rules.Unproposed {
+			s.Rules.Directory = rules.Directory
+		}
+		s.Waits = s.Waits || len(rules.Waiting) > 0
 	}
 	s.Undecided, s.Reviews, s.Questions, s.Services = len(undecided), reviews, questions, services
 	for _, one := range services {

@@ -47,8 +47,10 @@ type Deps struct {
 	Door     *signin.SignIn
 	Plans    *preview.Plans // nil makes them
 	Counts   *access.Counts // nil makes them
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Suggestions are those of rules; nil makes them.
+	Suggestions *access.SuggestionCounts
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // api is the API of an installation.
@@ -76,6 +78,9 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	if d.Counts == nil {
 		d.Counts = &access.Counts{}
 	}
+	if d.Suggestions == nil {
+		d.Suggestions = &access.SuggestionCounts{}
+	}
 	if d.Plans == nil {
 		d.Plans = &preview.Plans{DB: d.DB, Engine: d.Engine, Now: d.Now, Log: d.Log}
 	}
@@ -92,6 +97,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.requests()
 	a.plans()
 	a.simulations()
+	a.ruleRoutes()
 	a.imports()
 	a.reports()
 	a.administration()

@@ -26,7 +26,7 @@ func reads(h *house, about string) map[string]string {
 	id := string(h.Person(about).ID)
 	return map[string]string{
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
-		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "get-request": "/requests/" + h.request(h.Person(about).ID), "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-entitlements": "/entitlements",
+		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "get-request": "/requests/" + h.request(h.Person(about).ID), "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "suggest-rules": "/rules/suggestions", "get-rules-approval": "/rules/approval", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
 		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
@@ -89,6 +89,11 @@ func (h *house) writes(id, about string) write {
 		return write{"/steps/" + strings.TrimSuffix(id, "-steps"), map[string]any{"reason": "a test", "keys": []string{h.failing(person.ID)}}}
 	case "revise":
 		return write{"/revisions", map[string]any{"reason": "a test", "subject": "lib"}}
+	case "propose-rules":
+		return write{"/rules/proposals", why}
+	case "approve-rules", "reject-rules":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/rules/proposals/0123456789ab/" + verb, why}
 	case "start-review":
 		return write{"/reviews", map[string]any{"system": "lib"}}
 	case "keep-access", "revoke-access":
@@ -410,7 +415,7 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
 	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review", "approve-request", "refuse-request"}, id)
 	own := slices.Contains(rights.OwnActions, rights.Action(action)) // who asks for themselves
-	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
+	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "propose-rules", "approve-rules", "reject-rules", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
 	for _, who := range office.Roles {
 		role, other := roleOf[who]
 		if !other {

@@ -213,6 +213,41 @@ func (c *Client) Conflicts(ctx context.Context) ([]access.ConflictState, error) 
 	return whole[access.ConflictState](ctx, c, "/conflicts", nil)
 }
 
+// SuggestRules returns which rules are missing or not needed. It waits while they are counted.
+func (c *Client) SuggestRules(ctx context.Context) (*access.Suggestions, error) {
+	for {
+		var out api.CountedSuggestions
+		if err := c.get(ctx, "/rules/suggestions", nil, &out); err != nil || out.Suggestions != nil {
+			return out.Suggestions, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// RulesApproval returns which version of the rules is in force, and which wait for approval.
+func (c *Client) RulesApproval(ctx context.Context) (access.RulesApproval, error) {
+	var out access.RulesApproval
+	return out, c.get(ctx, "/rules/approval", nil, &out)
+}
+
+// ProposeRules proposes that the rules in the server's directory come into use.
+func (c *Client) ProposeRules(ctx context.Context, reason string) (access.Decision, error) {
+	return c.decide(ctx, "/rules/proposals", because(reason))
+}
+
+// DecideRules approves or rejects a version of the rules, by the beginning of its digest.
+func (c *Client) DecideRules(ctx context.Context, digest string, verdict store.Verdict, reason string) (access.Decision, error) {
+	verb := "/approve"
+	if verdict == store.Reject {
+		verb = "/reject"
+	}
+	return c.decide(ctx, at("/rules/proposals", digest)+verb, because(reason))
+}
+
 // AllowConflict lets a person have both sides of a conflict until a day, or ends that.
 func (c *Client) AllowConflict(ctx context.Context, ref, conflict, until string, lift bool, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/people", ref, "/conflicts/")+url.PathEscape(conflict), untilDay(until, lift, reason))

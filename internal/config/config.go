@@ -70,6 +70,14 @@ type Config struct {
 	Attributes []string
 	Files      []Read // all files that were read
 	RuleFiles  RuleFiles
+	// RulesApproval reports that a version of the rules comes into use when a second person
+	// approves it.
+	RulesApproval bool
+	// RulesSource is the text of the rules, with which they can be loaded again.
+	RulesSource RulesSource
+	// InDirectory is the configuration as its files say, when other rules are in use because
+	// those wait for approval; nil otherwise.
+	InDirectory *Config
 }
 
 // Source is an HR source.

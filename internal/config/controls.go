@@ -168,6 +168,9 @@ func (c control) holds(class *policy.Class) bool {
 		c.From.SecurityProtected && class.SecurityProtected
 }
 
+// defaultControls is what problems call behov's own controls.
+const defaultControls = "the default " + controlsFile
+
 // controls reads what classes demand: the file, or the defaults when there is none and none
 // is named.
 func (l *loader) controls(name string, c *Config) []control {
@@ -177,7 +180,7 @@ func (l *loader) controls(name string, c *Config) []control {
 		if err != nil {
 			panic(err) // it is in the program
 		}
-		file = l.or(&NewFile{Name: "the default " + controlsFile, Content: text}, "")
+		file = l.or(&NewFile{Name: defaultControls, Content: text}, "")
 	}
 	var y controlsYAML
 	doc := l.yaml(file, &y)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/behov/behov/internal/diagnostic"
+	"github.com/behov/behov/internal/identity"
 )
 
 // RuleFiles names the files that say who needs what, as the configuration does.
@@ -25,7 +26,68 @@ type NewFile struct {
 
 // Instead are files that are tried in place of those that the configuration names; nil
 // leaves one as it is.
-type Instead struct{ Policy, Catalogue, Units, Controls, Conflicts *NewFile }
+type Instead struct {
+	Policy, Catalogue, Units, Controls, Conflicts *NewFile
+	// Leave is tried in place of lifecycle.leave, as far as rules go; empty leaves it.
+	Leave identity.LeaveRule
+}
+
+// RulesSource is all of which policy.Rules are made, as it was read.
+type RulesSource struct {
+	Policy    []byte `json:"policy"`
+	Catalogue []byte `json:"catalogue"`
+	Units     []byte `json:"units"`
+	Controls  []byte `json:"controls"`
+	Conflicts []byte `json:"conflicts"` // empty when there is no such file
+	Leave     string `json:"leave"`     // lifecycle.leave
+}
+
+// Instead returns the source in the place of the files that a configuration names.
+func (s RulesSource) Instead(names RuleFiles) Instead {
+	return Instead{Policy: &NewFile{names.Policy, s.Policy}, Catalogue: &NewFile{names.Catalogue, s.Catalogue}, Units: &NewFile{names.Units, s.Units},
+		Controls: &NewFile{names.Controls, s.Controls}, Conflicts: &NewFile{names.Conflicts, s.Conflicts}, Leave: identity.LeaveRule(s.Leave)}
+}
+
+// Over returns what is tried with the rules in force for what is not given, where those are
+// other than the files.
+func (in Instead) Over(c *Config) Instead {
+	if c.InDirectory == nil {
+		return in
+	}
+	base := c.RulesSource.Instead(c.RuleFiles)
+	for _, f := range []struct{ given, otherwise **NewFile }{{&in.Policy, &base.Policy}, {&in.Catalogue, &base.Catalogue}, {&in.Units, &base.Units}, {&in.Controls, &base.Controls}, {&in.Conflicts, &base.Conflicts}} {
+		if *f.given == nil {
+			*f.given = *f.otherwise
+		}
+	}
+	if in.Leave == "" {
+		in.Leave = base.Leave
+	}
+	return in
+}
+
+// rulesSource returns the source of the rules that were read.
+func (l *loader) rulesSource(c *Config) RulesSource {
+	text := func(file string) []byte {
+		if b, given := l.given[file]; given {
+			return b
+		}
+		for _, f := range l.files {
+			if f.Path == l.file(file) {
+				return f.Content
+			}
+		}
+		return nil
+	}
+	s := RulesSource{Policy: text(c.RuleFiles.Policy), Catalogue: text(c.RuleFiles.Catalogue), Units: text(c.RuleFiles.Units), Controls: text(c.RuleFiles.Controls), Conflicts: text(c.RuleFiles.Conflicts), Leave: string(c.Lifecycle.Leave)}
+	if s.Controls == nil {
+		s.Controls = text(defaultControls)
+	}
+	if l.instead.Leave != "" {
+		s.Leave = string(l.instead.Leave)
+	}
+	return s
+}
 
 // LoadInstead is Load with other rules, catalogue or organisation: what would hold if they
 // were put in place.

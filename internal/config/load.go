@@ -80,6 +80,14 @@ type fileYAML struct {
 		Sources map[string]sourceYAML `yaml:"sources"`
 		Units   *unitsYAML            `yaml:"units"`
 	} `yaml:"hr"`
+	// Rules is how versions of the rules come into use: the policy with its roles, the
+	// catalogue, the units, the controls and the conflicts, together.
+	Rules struct {
+		// Approval reports that a version comes into use when a person approves its
+		// simulation, who is not the one who proposed it. Until then the version that was
+		// approved last stays in use. Default: false.
+		Approval bool `yaml:"approval"`
+	} `yaml:"rules"`
 	// MFA is where MFA enrolment is read.
 	MFA struct {
 		// Target is the name of the target that says who is enrolled. Entitlements with
@@ -282,6 +290,7 @@ func (l *loader) load() *Config {
 		doc.report("$.login_protected", "%v", err)
 	}
 	l.lifecycle(doc, f.Lifecycle, c)
+	c.RulesApproval = f.Rules.Approval
 	days := defaultHoldDays
 	if f.Holds.ExpireDays != nil {
 		if days = *f.Holds.ExpireDays; days < 1 || days > 3650 {
@@ -356,7 +365,8 @@ func (l *loader) load() *Config {
 	source, problems := policy.Parse(policyFile, text)
 	l.problems = append(l.problems, problems...)
 	if len(catalogue.Entitlements) > 0 && known { // without them every rule would be reported
-		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes, c.Lifecycle.Leave)
+		c.RulesSource = l.rulesSource(c)
+		c.Rules, problems = policy.Compile(source, catalogue, units, f.HR.Attributes, identity.LeaveRule(c.RulesSource.Leave))
 		l.problems = append(l.problems, problems...)
 	}
 	return c

@@ -51,21 +51,26 @@ func parseYAML(file, text string, into any) (doc *document, problem *diagnostic.
 		err = yaml.NodeToValue(tree.Docs[0].Body, into, yaml.Strict())
 	}
 	if err != nil {
-		p := diagnostic.Problem{File: file, Text: oneLine(err.Error())}
-		var located yaml.Error
-		if errors.As(err, &located) {
-			p.Text = plainError(located)
-			if t := located.GetToken(); t != nil && t.Position != nil {
-				p.Line, p.Column = t.Position.Line, t.Position.Column
-			}
-		}
-		return nil, &p
+		return nil, yamlProblem(file, err)
 	}
 	if len(tree.Docs) > 1 && tree.Docs[1].Body != nil {
 		at := positionOf(tree.Docs[1].Body)
 		return nil, &diagnostic.Problem{File: file, Line: at.Line, Column: at.Column, Text: "a second document begins here, which is not read: remove the line ---"}
 	}
 	return &document{file: file, ast: tree}, nil
+}
+
+// yamlProblem returns an error of the parser or the decoder as a problem, with its place.
+func yamlProblem(file string, err error) *diagnostic.Problem {
+	p := &diagnostic.Problem{File: file, Text: oneLine(err.Error())}
+	var located yaml.Error
+	if errors.As(err, &located) {
+		p.Text = plainError(located)
+		if t := located.GetToken(); t != nil && t.Position != nil {
+			p.Line, p.Column = t.Position.Line, t.Position.Column
+		}
+	}
+	return p
 }
 
 const notDuration = "it must be a time such as 30s or 2m"

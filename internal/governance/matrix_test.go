@@ -223,6 +223,10 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.StartReview(ctx, governance.Review{Scope: store.SystemScope, Of: system, All: true}, by)
 	case rights.Revise:
 		_, err = g.Revise(ctx, system, by, reason)
+	case rights.ProposeRules:
+		_, err = g.ProposeRules(ctx, o.e, by, reason)
+	case rights.ApproveRules:
+		_, err = g.DecideRules(ctx, "0123456789", store.Approve, by, reason)
 	case rights.DecideReview:
 		_, err = g.DecideItem(ctx, o.item(system, entitlement, about, reviewer), governance.Answer{Verdict: store.Keep, Reason: reason}, by)
 	case rights.DecideHold:
@@ -369,7 +373,7 @@ func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 // aboutPeople are the actions that are about a person.
 func aboutPeople(a rights.Action) bool {
 	switch a {
-	case rights.StartReview, rights.Revise, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
+	case rights.StartReview, rights.Revise, rights.ProposeRules, rights.ApproveRules, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
 		return false
 	}
 	return true

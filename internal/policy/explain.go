@@ -93,22 +93,25 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 			return x, err
 		}
 	}
-	tree := r.Units.On(day)
-	for _, e := range p.Employments {
-		if !e.ActiveOn(day) {
-			continue
-		}
-		x.NoEmployment = false
-		values := r.schema.values(p, e, day, tree)
-		for _, rule := range r.rules {
-			if !slices.ContainsFunc(rule.reach, func(y reachedEntitlement) bool { return y.entitlement == entitlement }) {
-				continue
-			}
-			x.NearRules = append(x.NearRules, r.near(rule, e.ID, input{values: values, tree: tree}))
-		}
-	}
+	x.NearRules, x.NoEmployment = r.nearRules(p, day, entitlement), len(p.Active(day)) == 0
 	slices.SortStableFunc(x.NearRules, func(a, b NearRule) int { return cmp.Or(a.failed()-b.failed(), b.leading()-a.leading()) })
 	return x, nil
+}
+
+// nearRules returns every rule that concerns an entitlement, by its place in the catalogue,
+// evaluated on every active employment.
+func (r *Rules) nearRules(p identity.Person, day identity.Date, entitlement int) []NearRule {
+	var all []NearRule
+	tree := r.Units.On(day)
+	for _, e := range p.Active(day) {
+		values := r.schema.values(p, e, day, tree)
+		for _, rule := range r.rules {
+			if slices.ContainsFunc(rule.reach, func(y reachedEntitlement) bool { return y.entitlement == entitlement }) {
+				all = append(all, r.near(rule, e.ID, input{values: values, tree: tree}))
+			}
+		}
+	}
+	return all
 }
 
 func (r *Rules) near(rule compiledRule, employment identity.EmploymentID, in input) NearRule {

@@ -108,7 +108,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			return nil
 		}
 		if _, ok := catalogue.Entitlement(EntitlementID(name)); !ok {
-			return fmt.Errorf("there is no entitlement %q in the catalogue%s", name, suggest(name, catalogue))
+			return fmt.Errorf("there is no entitlement %q in the catalogue%s", name, DidYouMean(name, catalogue))
 		}
 		return nil
 	}
@@ -157,7 +157,7 @@ func Compile(s *Source, catalogue Catalogue, units *identity.Units, freeAttribut
 			}
 		}
 		r.handover = max(r.handover, rule.Handover)
-		r.rules = append(r.rules, compiledRule{Rule: rule, place: fmt.Sprintf("%s:%d", rule.File, rule.Line), condition: at, reach: reach[rule.Grants],
+		r.rules = append(r.rules, compiledRule{Rule: rule, place: rule.Place(), condition: at, reach: reach[rule.Grants],
 			reasons: make([]atomic.Pointer[reason.Reason], len(reach[rule.Grants]))})
 	}
 	slices.Sort(r.mentioned)
@@ -296,8 +296,9 @@ func (r *Rules) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// suggest returns a hint with the catalogue entry that was probably meant.
-func suggest(name string, c Catalogue) string {
+// DidYouMean returns a hint with the catalogue entry that was probably meant, to be put
+// behind a message; empty when no name is near.
+func DidYouMean(name string, c Catalogue) string {
 	if id := near(name, c); id != "" {
 		return fmt.Sprintf("; did you mean %q?", id)
 	}

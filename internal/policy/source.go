@@ -43,6 +43,9 @@ type Rule struct {
 	column                 int // the same in characters
 }
 
+// Place returns where the rule stands, as file:line.
+func (r Rule) Place() string { return fmt.Sprintf("%s:%d", r.File, r.Line) }
+
 // LeaveOption is a rule's own option for leave.
 type LeaveOption string
 

@@ -54,7 +54,7 @@ func (t Trial) Simulate(ctx context.Context, e *reconcile.Engine, importer *hr.I
 func (t Trial) config(now *config.Config) (*config.Config, error) {
 	c := *now
 	if t.Instead != (config.Instead{}) {
-		other, problems := config.LoadInstead(c.Dir, t.Instead)
+		other, problems := config.LoadInstead(c.Dir, t.Instead.Over(now))
 		if other == nil {
 			return nil, &TrialError{slices.DeleteFunc(problems, func(p diagnostic.Problem) bool { return p.Warning })}
 		}

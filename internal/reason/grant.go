@@ -192,3 +192,57 @@ type LegalHold struct {
 
 // NoRule says that no rule gives the access, which was found in the target.
 type NoRule struct{ kind }
+
+// CommonAccess says that many people with a job, in a unit, or both, have an entitlement that
+// no rule gives them.
+type CommonAccess struct {
+	kind
+	Have int    `json:"have"` // of them, so many have it
+	Of   int    `json:"of"`
+	Job  string `json:"job,omitempty"`
+	Unit string `json:"unit,omitempty"`
+}
+
+// RulesSimulated says what the simulation of a version of the rules said when it was
+// proposed. People with protected identity are not counted: a rule of one's own could tell who
+// they are.
+type RulesSimulated struct {
+	kind
+	Plan  string `json:"plan"`  // the digest
+	Count int    `json:"count"` // of the people concerned
+	Begin int    `json:"begin"` // how many grants begin
+	End   int    `json:"end"`   // how many grants end
+	Steps int    `json:"steps"`
+	Holds int    `json:"holds"` // that a run would raise
+}
+
+// RulesNotApproved says that a version of the rules is not approved, so that nothing is changed
+// by it.
+type RulesNotApproved struct {
+	kind
+	Digest string `json:"digest"`
+}
+
+// ApprovalNotRequired says that versions of the rules need no approval.
+type ApprovalNotRequired struct{ kind }
+
+// NoRulesWaiting says that no version of the rules that waits for approval has a digest that
+// begins so.
+type NoRulesWaiting struct {
+	kind
+	Prefix string `json:"prefix"`
+}
+
+// RulesInForce says that the rules in the directory are those in use, or wait already.
+type RulesInForce struct {
+	kind
+	Digest string `json:"digest"`
+}
+
+// RulesUnusable says that a version of the rules cannot be used with the configuration as it
+// is now.
+type RulesUnusable struct {
+	kind
+	Digest string `json:"digest"`
+	Detail string `json:"detail"`
+}

@@ -57,6 +57,13 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			return err
 		}
 		if fresh {
+			source, err := json.Marshal(e.Config.RulesSource)
+			if err != nil {
+				return fmt.Errorf("rules %s: %w", e.Config.Rules.Digest, err)
+			}
+			if err := tx.KeepRulesSource(ctx, e.Config.Rules.Digest, source, now); err != nil {
+				return err
+			}
 			tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.RulesInUse, Reason: reason.Of(reason.RulesUsed{Digest: e.Config.Rules.Digest})})
 		}
 		// What others did since we looked is not drift, and what they bound is

@@ -97,6 +97,9 @@ func (e *Engine) Run(ctx context.Context, s Scope) (*execute.Result, error) {
 // are resolved before anything is planned, and people whose time is over are erased
 // last.
 func (e *Engine) carryOut(ctx context.Context, in *inputs) (*execute.Result, error) {
+	if err := e.checkRulesApproved(ctx); err != nil {
+		return nil, err
+	}
 	resolved, err := e.executor().Resolve(ctx, in.open, in.targets, in.fingerprintKey)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ const (
 
 // grave are the decisions that need a fresh sign-in: they take access from many, from
 // one at once, or end what is known of a person.
-var grave = []Action{Erase, DecideHold, DecideImport, Suspend, LiftSuspension, ExemptFromMFA, AllowConflict, EmergencyAccess}
+var grave = []Action{Erase, DecideHold, DecideImport, Suspend, LiftSuspension, ExemptFromMFA, AllowConflict, EmergencyAccess, ApproveRules}
 
 // Requires returns the assurance that an action requires of a person who signed in or shows
 // a token. To see requires none beyond the sign-in; an extract of another person does, since it

@@ -45,7 +45,9 @@ const (
 	Readmit        Action = "person.readmit"
 	IssuePass      Action = "mfa.pass"
 	WithdrawPass   Action = "mfa.withdraw"
-	Revise         Action = "system.revise"  // say that a system, the rules, the controls or the rights were gone through
+	Revise         Action = "system.revise" // say that a system, the rules, the controls or the rights were gone through
+	ProposeRules   Action = "rules.propose"
+	ApproveRules   Action = "rules.approve"  // or reject, what another person proposed
 	AllowConflict  Action = "conflict.allow" // let a person have both sides, and end it
 	ExemptFromMFA  Action = "mfa.exempt"     // and lift it
 	Screen         Action = "person.screen"  // say until when a screening is valid, and lift it
@@ -88,7 +90,7 @@ var Reads = []Action{SeePerson, SeeProtected, Extract}
 var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest}
 
 // Actions are the decisions and operations.
-var Actions = []Action{StartReview, DecideReview, Revise, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
+var Actions = []Action{StartReview, DecideReview, Revise, ProposeRules, ApproveRules, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.

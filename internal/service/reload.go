@@ -27,7 +27,7 @@ func (s *Service) reload(ctx context.Context, now bool) {
 		return
 	}
 	old := s.current.Load()
-	stamp := stampOf(old.config.Files)
+	stamp := s.stamp(ctx, old.config)
 	switch {
 	case stamp == s.seen && !now:
 		return
@@ -70,8 +70,8 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	switch {
 	case err != nil:
 		return err
-	case c.Digest() == old.config.Digest():
-		s.seen = stampOf(c.Files)
+	case c.Digest() == old.config.Digest() && c.Rules.Digest == old.config.Rules.Digest && inDirectory(c) == inDirectory(old.config):
+		s.seen = s.stamp(ctx, c)
 		if s.Refused() != nil {
 			s.Log.Info("the files say again what is in use", "version", c.Digest())
 		}
@@ -98,7 +98,7 @@ func (s *Service) replace(ctx context.Context, old *generation) error {
 	}
 	s.current.Store(g)
 	s.events.Use(c)
-	s.seen = stampOf(c.Files)
+	s.seen = s.stamp(ctx, c)
 	s.writing = s.seen
 	s.Log.Info("a new configuration is in use", "version", c.Digest(), "rules", c.Rules.Digest)
 	s.retired.Go(func() { s.retire(old) })
@@ -136,6 +136,28 @@ func (s *Service) recordProgram(ctx context.Context, i build.Info) error {
 		}
 		return err
 	})
+}
+
+// inDirectory returns the digest of the rules in the files; empty when they are in force.
+func inDirectory(c *config.Config) string {
+	if c.InDirectory == nil {
+		return ""
+	}
+	return c.InDirectory.Rules.Digest
+}
+
+// stamp changes when a file of the configuration does, or the approved version of the rules.
+func (s *Service) stamp(ctx context.Context, c *config.Config) string {
+	stamp := stampOf(c.Files)
+	if !c.RulesApproval {
+		return stamp
+	}
+	d, _, err := s.DB.ApprovedRules(ctx)
+	if err != nil {
+		s.Log.Warn("which rules are approved cannot be read", "error", err)
+		return s.seen // it is looked at again
+	}
+	return fmt.Sprintf("%srules %d\n", stamp, d.Seq)
 }
 
 // stampOf changes when one of the files does.

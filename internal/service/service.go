@@ -113,7 +113,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.current.Store(g)
 	s.events = &outbound.Dispatcher{DB: s.DB, Now: s.Now, Log: s.Log}
 	s.events.Use(s.Config)
-	s.seen = stampOf(s.Config.Files)
+	s.seen = s.stamp(ctx, s.Config)
 	s.writing = s.seen
 	defer func() {
 		s.retire(s.current.Load())

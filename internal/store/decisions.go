@@ -91,6 +91,9 @@ const (
 	// RequestDecision is about a person's entitlement and a request for it, the subject:
 	// "ask" or "emergency" by who asks, "approve" or "refuse" by who approves, "withdraw".
 	RequestDecision DecisionKind = "request"
+	// RulesDecision is about a version of the rules, the subject is its digest: "propose", and
+	// "approve" or "reject" by another person.
+	RulesDecision DecisionKind = "rules"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -161,7 +164,8 @@ type Decision struct {
 	// opens what is sealed.
 	Reason string `db:"reason" json:"reason"`
 	Sealed []byte `db:"reason_sealed" json:"-"`
-	// Because is the reason of a decision that behov itself made; none of others.
+	// Because is the reason of a decision that behov itself made, and of a RulesDecision what
+	// the simulation said; none of others.
 	Because reason.Reason `db:"because" json:"because,omitzero"`
 	// Until is the last day on which the decision holds; empty without an end.
 	Until     identity.Date `db:"until" json:"until,omitempty"`

@@ -49,6 +49,9 @@ func ConflictSubject(name string) Subject { return Subject(name) }
 // RequestSubject is the subject of a RequestDecision, by the number of the request.
 func RequestSubject(request int64) Subject { return Subject(strconv.FormatInt(request, 10)) }
 
+// RulesSubject is the subject of a RulesDecision, by the digest of the rules.
+func RulesSubject(digest string) Subject { return Subject(digest) }
+
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
-	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/rights"
 )
 
@@ -22,13 +21,6 @@ type rightsPage struct {
 	Roles []rights.Role
 }
 
-// rulesPage is the rules in use, and the versions that were.
-type rulesPage struct {
-	Digest   string
-	Rules    []policy.RuleEffect
-	Versions []access.RulesVersion
-}
-
 // targetPage is what a target can do, and how it stands.
 type targetPage struct {
 	Target    access.TargetStatus
@@ -40,9 +32,6 @@ type abilityRow struct {
 	Name string
 	connectors.Support
 }
-
-// rulesListed is how many versions of the rules the page lists.
-const rulesListed = 50
 
 // importsListed is how many imports of each source the page lists.
 const importsListed = 20
@@ -59,13 +48,6 @@ func (s *site) administration() {
 		}
 		p.Imports, err = v.Imports("", importsListed)
 		return p, err
-	})
-	s.page("/administration/rules", "rules", func(v *visit) (any, error) {
-		if !v.SeesEveryone() {
-			return nil, errEveryone
-		}
-		versions, err := v.RulesVersions(rulesListed)
-		return rulesPage{s.Config.Rules.Digest, s.Config.Rules.Effects(), versions}, err
 	})
 	s.page("/administration/targets/{target}", "target", func(v *visit) (any, error) {
 		if !v.SeesEveryone() {

@@ -44,7 +44,7 @@ func (s *site) newBook(l wording.Language) (*book, error) {
 		return nil, err
 	}
 	base, err := template.New("base.html").Funcs(template.FuncMap{"t": b.t, "date": b.Date, "day": b.Day, "instant": b.Instant, "number": b.Number, "percent": b.percent,
-		"sentence": wording.Sentence, "entitlement": b.Entitlement, "system": b.System, "systemOf": b.systemOf, "term": b.words.Term, "asset": s.assetAddress, "who": b.Who, "unitName": s.Config.Rules.Units.Name, "reasons": reasons, "iso": iso, "dict": dict}).
+		"sentence": wording.Sentence, "entitlement": b.Entitlement, "system": b.System, "systemOf": b.systemOf, "term": b.words.Term, "asset": s.assetAddress, "who": b.Who, "unitName": s.Config.Rules.Units.Name, "reasons": reasons, "iso": iso, "dict": dict, "join": func(all []string) string { return strings.Join(all, ", ") }}).
 		ParseFS(files, "templates/base.html", "templates/parts.html", extractParts)
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)

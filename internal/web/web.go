@@ -40,6 +40,8 @@ type Deps struct {
 	Door     *signin.SignIn
 	Plans    *preview.Plans
 	Counts   *access.Counts
+	// Suggestions are those of rules.
+	Suggestions *access.SuggestionCounts
 	// Scopes are what a token can be for, as the API has them.
 	Scopes []string
 	Now    func() time.Time
@@ -86,6 +88,7 @@ func New(d Deps) (http.Handler, error) {
 	s.organisation()
 	s.ask()
 	s.administration()
+	s.rules()
 	s.reports()
 	s.mux.HandleFunc("POST /language", s.chooseLanguage)
 	s.mux.HandleFunc("GET "+assetPath+"/", s.asset)

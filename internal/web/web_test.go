@@ -58,7 +58,7 @@ func houseOf(t testing.TB, o *office.Office) *house {
 	if h.door, err = signin.New(h.DB, h.Config, h.Clock, log, nil); err != nil {
 		t.Fatal(err)
 	}
-	pages, err := web.New(web.Deps{DB: h.DB, Config: h.Config, Engine: h.Engine, Importer: &hr.Importer{DB: h.DB, Config: h.Config, Now: h.Clock}, Door: h.door, Plans: &preview.Plans{DB: h.DB, Engine: h.Engine, Now: h.Clock, Log: log}, Counts: &access.Counts{}, Now: h.Clock, Log: log})
+	pages, err := web.New(web.Deps{DB: h.DB, Config: h.Config, Engine: h.Engine, Importer: &hr.Importer{DB: h.DB, Config: h.Config, Now: h.Clock}, Door: h.door, Plans: &preview.Plans{DB: h.DB, Engine: h.Engine, Now: h.Clock, Log: log}, Counts: &access.Counts{}, Suggestions: &access.SuggestionCounts{}, Now: h.Clock, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -315,6 +315,7 @@ CREATE INDEX decision_maker ON decision (maker, seq);
 CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND verdict = 'overrule';
 CREATE INDEX decision_change_rule ON decision (seq) WHERE kind = 'review-answer' AND verdict = 'change-rule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
+CREATE INDEX decision_rules ON decision (seq) WHERE kind = 'rules';
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
 -- Requests for access that ends. unit and manager_sealed (a key of HR, sealed with the
@@ -462,6 +463,12 @@ CREATE TABLE gated_grant (
 CREATE TABLE rules_version (
     digest      TEXT PRIMARY KEY,
     content     TEXT NOT NULL,
+    recorded_us BIGINT NOT NULL
+);
+-- What versions of the rules were made of, sealed: a catalogue may name people.
+CREATE TABLE rules_source (
+    digest      TEXT PRIMARY KEY,
+    sealed      BLOB NOT NULL,
     recorded_us BIGINT NOT NULL
 );
 CREATE TABLE version_in_use (
@@ -699,6 +706,7 @@ DROP TABLE account;
 DROP TABLE evaluator_difference;
 DROP TABLE mfa_enrolment;
 DROP TABLE version_in_use;
+DROP TABLE rules_source;
 DROP TABLE rules_version;
 DROP TABLE gated_grant;
 DROP TABLE step_decision;

@@ -55,7 +55,7 @@ func generate(root string) (string, error) {
 		}
 	}
 	r.b.WriteString(head)
-	for _, file := range []struct{ title, name string }{{"The settings of behov.yaml", "fileYAML"}, {"The settings of catalogue.yaml", "catalogueYAML"}, {"The settings of controls.yaml", "controlsYAML"}, {"The settings of conflicts.yaml", "conflictsYAML"}} {
+	for _, file := range []struct{ title, name string }{{"The settings of behov.yaml", "fileYAML"}, {"The settings of catalogue.yaml", "catalogueYAML"}, {"The settings of controls.yaml", "controlsYAML"}, {"The settings of conflicts.yaml", "conflictsYAML"}, {"The settings of tests.yaml", "testsYAML"}} {
 		r.section(section{title: file.title, pkg: "config", name: file.name, t: r.types["config."+file.name].Type})
 	}
 	r.b.WriteString("\n" + tail)
