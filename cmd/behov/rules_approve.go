@@ -37,17 +37,12 @@ func (a *app) printRulesApproval(d *backend, s access.RulesApproval) {
 	switch {
 	case s.InForce == "":
 		a.printf("No version of the rules is in force, and no run changes anything until one is approved.\n")
-	default:
-		a.printf("Version %.12s of the rules is in force", s.InForce)
-	}
-	switch {
-	case s.InForce == "":
 	case !s.Required:
-		a.printf(": that of the files, as rules need no approval (rules.approval in behov.yaml).\n")
+		a.printf("Version %.12s of the rules is in force: that of the files, as rules need no approval (rules.approval in behov.yaml).\n", s.InForce)
 	case s.Approved == nil:
-		a.printf(", and no one has approved it.\n")
+		a.printf("Version %.12s of the rules is in force, and no one has approved it.\n", s.InForce)
 	default:
-		a.printf(", approved by %s: %s\n", d.actor(s.Approved.Maker), s.Approved.Reason)
+		a.printf("Version %.12s of the rules is in force, approved by %s: %s\n", s.InForce, d.actor(s.Approved.Maker), s.Approved.Reason)
 	}
 	if s.Unproposed {
 		a.printf("\nThe files are version %.12s, which is not in force and not proposed: behov rules propose\n", s.Directory)

@@ -33,7 +33,7 @@ func (c *Case) NeedsPerson() bool { return c.Record.Key != "" }
 // NotGiven.
 type Outcome string
 
-// NotGiven: the person neither has the entitlement nor waits for it.
+// NotGiven is that the person neither has the entitlement nor waits for it.
 const NotGiven Outcome = "not-given"
 
 // Expectation is what a case says of an entitlement.
