@@ -52,6 +52,8 @@ func (a *app) printSuggestions(d *backend, s *access.Suggestions) {
 	}
 	if len(s.Additions) == 0 {
 		a.printf("\nNothing is common that no rule gives.\n")
+	} else {
+		a.printf("\nWhat many have and no rule gives:\n")
 	}
 	for _, x := range s.Additions {
 		a.printf("\n%s: %s\n", x.Entitlement, x.Why.Text)

@@ -76,7 +76,7 @@ func TestSuggestions(t *testing.T) {
 				t.Errorf("%+v gains", p)
 			}
 		}
-		if want := `p, lib-library-clk, "r.sub.job_code == 'CLK'", lib:library, allow, 8 of 10 people with job CLK have it without a rule`; x.Line != want {
+		if want := `p, lib-library-clk, "r.sub.job_code == 'CLK'", lib:library, allow, 8 of 10 people with job CLK have it`; x.Line != want {
 			t.Errorf("%s\nand not\n%s", x.Line, want)
 		}
 		if len(s.Unmatched) != 1 || s.Unmatched[0].Rule != "no-one" || s.Unmatched[0].Place != "policy.csv:3" {

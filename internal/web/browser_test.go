@@ -27,8 +27,15 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 	for i := range 40 {
 		rows += fmt.Sprintf("lib%02d,L%02d,Person,Number%02d,office,LIB,Librarian,manager,2024-01-15,,no\n", i, i, i)
 	}
+	clerks := []string{"clerk1", "clerk2", "clerk3", "clerk4"}
+	for _, key := range clerks {
+		rows += key + ",C" + key + ",Person," + key + ",office,CLK,Clerk,manager,2024-01-15,,no\n"
+	}
 	h.Import(rows)
 	h.Apply()
+	for _, key := range clerks[:3] { // three of four: a rule could give it
+		h.giveByHand(key, "lib:library", "library")
+	}
 	h.giveByHand("stranger", "lib:library", "library")
 	h.Apply()
 	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true}, h.By("owner")); err != nil {
@@ -84,8 +91,14 @@ func TestPagesInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.Config.RulesApproval = true
+	waiting := h.edited(t, editedPolicy)
+	if _, err := h.Governance().ProposeRules(t.Context(), h.Engine, h.By("operator"), "clerks lend too"); err != nil {
+		t.Fatal(err)
+	}
+	h.edited(t, editedPolicy+"p, more, true, base:staff, allow, everyone again\n")
 	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend", "extract": staff + "/extract",
-		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "suggestions": "/administration/rules/suggestions", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
+		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "suggestions": "/administration/rules/suggestions", "approve-rules": "/administration/rules/waiting/" + waiting + "/approve", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "target": "/administration/targets/one", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
 		"requests": "/requests", "request": "/requests/1", "request-emergency": "/requests/2", "request-approved": "/requests/3", "requestable": "/requests/catalogue", "requestable-for": "/requests/catalogue?q=desk&person=" + string(h.Person("staff").ID), "request-ask": staff + "/request/lib:desk", "request-emergency-ask": staff + "/emergency/lib:desk", "request-renew": "/requests/3/renew", "request-withdraw": "/requests/1/withdraw",
