@@ -57,7 +57,7 @@ func (a *app) openApproved(ctx context.Context, wrong error) (*installation, err
 	}
 	master, err := masterKey(settings)
 	if err != nil {
-		return nil, wrong //nolint:nilerr // what is wrong was said first
+		return nil, wrong // it was said first
 	}
 	db, err := store.Open(ctx, settings.Database, master)
 	if err != nil {
