@@ -28,9 +28,9 @@ type installation struct {
 // open loads the configuration and opens the database. Warnings are printed;
 // problems are, too, and fail.
 func (a *app) open(ctx context.Context) (*installation, error) {
-	c, err := a.load()
-	if err != nil {
-		return nil, err
+	c, wrong := a.load()
+	if wrong != nil {
+		return a.openApproved(ctx, wrong)
 	}
 	master, err := masterKey(c)
 	if err != nil {
@@ -46,6 +46,30 @@ func (a *app) open(ctx context.Context) (*installation, error) {
 		return nil, errors.Join(inZone{err, c.Zone}, db.Close())
 	}
 	return &installation{config: inForce, db: db, zone: c.Zone}, nil
+}
+
+// openApproved opens the installation with the approved version of the rules, where rules need
+// approval and those of the files are wrong; it returns what is wrong otherwise.
+func (a *app) openApproved(ctx context.Context, wrong error) (*installation, error) {
+	settings := config.LoadSettings(a.dir)
+	if settings == nil || !settings.RulesApproval {
+		return nil, wrong
+	}
+	master, err := masterKey(settings)
+	if err != nil {
+		return nil, wrong // it was said first
+	}
+	db, err := store.Open(ctx, settings.Database, master)
+	if err != nil {
+		return nil, errors.Join(wrong, err)
+	}
+	c, err := reconcile.ApprovedConfig(ctx, db, settings)
+	if err != nil || c == nil {
+		return nil, errors.Join(wrong, err, db.Close())
+	}
+	db.SetOperator(currentUser().operator())
+	fmt.Fprintf(a.stderr, "The rules of the files cannot be used; version %.12s, which was approved, stays in force.\n", c.Rules.Digest)
+	return &installation{config: c, db: db, zone: c.Zone}, nil
 }
 
 func (a *app) load() (*config.Config, error) {

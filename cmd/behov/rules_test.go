@@ -105,4 +105,20 @@ func TestRulesApproval(t *testing.T) {
 	if out = h.ok("rules", "list"); !strings.Contains(out, "approved by Johan Åkerblom (1002): fine") {
 		t.Error(out)
 	}
+	// Files that are wrong, or gone, change nothing: what was approved goes on.
+	h.ok("apply", "--yes")
+	h.edit("policy.csv", "p, everyone, true, base:staff", "p, everyone, true, base:stuff")
+	if code, out, errs := h.run("plan"); code != 0 || !strings.Contains(out, "nothing to do") || !strings.Contains(errs, "base:stuff") || !strings.Contains(errs, "which was approved, stays in force") {
+		t.Errorf("a wrong file: %d\n%s%s", code, out, errs)
+	}
+	if err := os.Remove(h.file("policy.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := h.run("plan"); code != 0 || !strings.Contains(out, "nothing to do") {
+		t.Errorf("a file that is gone: %d\n%s%s", code, out, errs)
+	}
+	h.edit("behov.yaml", "timezone: Europe/Stockholm", "timezone: Europe/Nowhere")
+	if code, _, errs := h.run("plan"); code != exitError || !strings.Contains(errs, "Europe/Nowhere") || strings.Contains(errs, "stays in force") {
+		t.Errorf("another mistake: %d\n%s", code, errs)
+	}
 }

@@ -109,6 +109,40 @@ func LoadInstead(dir string, instead Instead) (*Config, []diagnostic.Problem) {
 	return c, l.problems
 }
 
+// LoadSettings reads of behov.yaml alone where the database and its key are, which files have the
+// rules, and whether rules need approval, with the files as they are; nil when it cannot be read. It is for an
+// installation whose rules are wrong in the directory, and approved in the database.
+func LoadSettings(dir string) *Config {
+	l := &loader{dir: dir}
+	var f fileYAML
+	doc := l.yaml(File, &f)
+	if doc == nil {
+		return nil
+	}
+	c := &Config{Dir: dir, Database: l.database(doc, "$.database", or(f.Database, defaultDatabase)), Key: or(f.Key, defaultKey), RulesApproval: f.Rules.Approval}
+	c.RuleFiles = ruleFiles(&f)
+	if len(l.problems) > 0 {
+		return nil
+	}
+	c.Files = l.files
+	for _, name := range []string{c.RuleFiles.Policy, c.RuleFiles.Catalogue, c.RuleFiles.Units, c.RuleFiles.Controls, c.RuleFiles.Conflicts} {
+		content, err := readAtMost(l.file(name), maxFile)
+		if err != nil {
+			content = nil // it is looked at again when it is there
+		}
+		c.Files = append(c.Files, Read{Path: l.file(name), Content: content})
+	}
+	return c
+}
+
+func ruleFiles(f *fileYAML) RuleFiles {
+	files := RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits), Controls: or(f.Files.Controls, controlsFile), Conflicts: or(f.Files.Conflicts, conflictsFile)}
+	if f.HR.Units != nil {
+		files.Units = f.HR.Units.File
+	}
+	return files
+}
+
 // InsteadFrom reads, from another directory, the files that say who needs what; those that
 // are not there stay as they are. The directory must have one of them.
 func (r RuleFiles) InsteadFrom(dir string) (Instead, error) {

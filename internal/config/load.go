@@ -346,10 +346,7 @@ func (l *loader) load() *Config {
 	c.Operators = l.operators(doc, f.Operators, c)
 	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
-	c.RuleFiles = RuleFiles{Policy: or(f.Files.Policy, policyFileName), Catalogue: or(f.Files.Catalogue, catalogueFile), Units: or(f.Files.Units, ownUnits), Controls: or(f.Files.Controls, controlsFile), Conflicts: or(f.Files.Conflicts, conflictsFile)}
-	if f.HR.Units != nil {
-		c.RuleFiles.Units = f.HR.Units.File
-	}
+	c.RuleFiles = ruleFiles(&f)
 	before := len(l.problems)
 	units := l.units(doc, f.Files.Units, f.HR.Units)
 	known := !slices.ContainsFunc(l.problems[before:], func(p diagnostic.Problem) bool { return !p.Warning })

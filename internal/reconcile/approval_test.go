@@ -254,6 +254,15 @@ func TestApprovedRulesThatCannotBeUsed(t *testing.T) {
 	a := newApproving(t)
 	a.approved(a.one, a.other)
 	a.settledRun()
+	source, err := a.e.DB.RulesSource(t.Context(), a.e.Config.Rules.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{source, nil} { // of which that is not the digest
+		if _, err := reconcile.LoadRules(a.e.Config, "0123456789ab", text); !refusedWith[reason.RulesUnusable](err) {
+			t.Error(err)
+		}
+	}
 	a.write("catalogue.yaml", strings.ReplaceAll(catalogue, "target: two", "target: one"))
 	yaml, _, _ := strings.Cut("rules: {approval: true}\n"+configuration, "  two:")
 	if err := os.WriteFile(filepath.Join(a.e.Config.Dir, "behov.yaml"), []byte(yaml), 0o600); err != nil {

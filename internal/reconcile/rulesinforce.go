@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -29,18 +30,9 @@ func RulesInForce(ctx context.Context, db approvedRules, c *config.Config) (*con
 	if !c.RulesApproval {
 		return c, nil
 	}
-	d, approved, err := db.ApprovedRules(ctx)
-	if err != nil {
-		return nil, err
-	}
-	digest := string(d.Subject)
-	if !approved {
-		if digest, err = db.VersionInUse(ctx, store.RulesVersion); err != nil {
-			return nil, err
-		}
-	}
-	if digest == "" || digest == c.Rules.Digest {
-		return c, nil
+	digest, err := digestInForce(ctx, db)
+	if err != nil || digest == "" || digest == c.Rules.Digest {
+		return c, err
 	}
 	source, err := db.RulesSource(ctx, digest)
 	if err != nil {
@@ -52,6 +44,39 @@ func RulesInForce(ctx context.Context, db approvedRules, c *config.Config) (*con
 	}
 	other.Files, other.InDirectory = c.Files, c
 	return other, nil
+}
+
+// digestInForce returns the digest of the version that was approved last, or that the last run
+// used; empty before the first run.
+func digestInForce(ctx context.Context, db approvedRules) (string, error) {
+	d, approved, err := db.ApprovedRules(ctx)
+	if err != nil || approved {
+		return string(d.Subject), err
+	}
+	return db.VersionInUse(ctx, store.RulesVersion)
+}
+
+// ApprovedConfig returns the configuration with the version of the rules in force where those
+// of the files cannot be used; nil when no version is in force, or the rest of the
+// configuration cannot be used either. settings are those of config.LoadSettings.
+func ApprovedConfig(ctx context.Context, db approvedRules, settings *config.Config) (*config.Config, error) {
+	digest, err := digestInForce(ctx, db)
+	if err != nil || digest == "" {
+		return nil, err
+	}
+	source, err := db.RulesSource(ctx, digest)
+	if err != nil || source == nil {
+		return nil, err
+	}
+	c, err := LoadRules(settings, digest, source)
+	var refused *reason.Refusal
+	if errors.As(err, &refused) { // the files say why
+		return nil, nil
+	}
+	if err == nil {
+		c.Files = settings.Files // so that a service sees when they are mended
+	}
+	return c, err
 }
 
 // LoadRules returns a configuration with a version of the rules, from its source. It fails
