@@ -40,8 +40,8 @@ func TestWholePathOnPostgreSQL(t *testing.T) {
 	behov("nothing to do", "plan")
 	behov("library:desk: has", "explain", "1004")
 	behov("Sven Öberg (1004)", "audit", "who-had", "school:register")
-	behov("Review 1 of library started", "review", "start", "--system", "library", "--by", "1006")
-	behov("access revoked", "review", "decide", "1-1", "revoke", "--reason", "no longer", "--by", "1006")
+	behov("Review 1 started with", "review", "start", "--system", "library", "--all", "--by", "1006")
+	behov("access revoked", "review", "decide", "1-3", "revoke", "--reason", "no longer", "--by", "1006")
 	behov("1 entitlement taken away", "apply", "--yes")
 	behov("Audit trail verified", "audit", "verify")
 	if _, err := os.Stat(filepath.Join(dir, "behov.db")); err == nil {

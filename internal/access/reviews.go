@@ -91,9 +91,12 @@ type Review struct {
 	Signed    *Decision           `json:"signed,omitempty"`
 	Questions int                 `json:"questions"`
 	Answered  int                 `json:"answered"`
-	Yours     int                 `json:"yours"` // questions without an answer that the viewer is asked
-	Mine      bool                `json:"mine"`  // the viewer may answer
-	Asked     bool                `json:"asked"` // the viewer is who is asked: the reviewer, the owner of the system or a deputy
+	// Yours are the questions without an answer that the viewer is asked, Mine says that the
+	// viewer may answer, and Asked that the viewer is who is asked: the reviewer, the owner of
+	// the system or a deputy.
+	Yours int  `json:"-"`
+	Mine  bool `json:"-"`
+	Asked bool `json:"-"`
 }
 
 // Late reports whether the last day has passed and questions are without an answer.

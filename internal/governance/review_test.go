@@ -178,6 +178,9 @@ func (w *town) key(t testing.TB, id identity.PersonID) string {
 func BenchmarkYearlyRound(b *testing.B) {
 	for _, people := range []int{1000, 6000, 24000} {
 		b.Run(fmt.Sprint(people), func(b *testing.B) {
+			if testing.Short() && people > 1000 {
+				return
+			}
 			w := newTown(b, people)
 			var asked governance.Asked
 			for b.Loop() {
