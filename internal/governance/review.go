@@ -176,10 +176,19 @@ func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, by ri
 	return g.authorize(ctx, by, rights.DecideReview, o, reason)
 }
 
-// enough reports whether so many have said keep, with one more, as the item needs.
+// enough reports whether so many have said keep, with one more, as the item needs. After
+// another answer they all have to say so again.
 func (g *Governance) enough(ctx context.Context, item store.ReviewItem, maker identity.Actor) (bool, error) {
-	if item.Needs < 2 || item.Decision != nil {
+	if item.Needs < 2 {
 		return true, nil
+	}
+	var since int64
+	if item.Decision != nil {
+		last, err := g.DB.Decision(ctx, *item.Decision)
+		if err != nil || last.Verdict == store.Keep {
+			return err == nil, err
+		}
+		since = last.Seq
 	}
 	before, err := g.DB.ReviewAnswers(ctx, []store.ReviewItem{item})
 	if err != nil {
@@ -187,7 +196,7 @@ func (g *Governance) enough(ctx context.Context, item store.ReviewItem, maker id
 	}
 	said := map[identity.Actor]bool{}
 	for _, d := range before {
-		if d.Verdict == store.Keep {
+		if d.Verdict == store.Keep && d.Seq > since {
 			said[d.Maker] = true
 		}
 	}

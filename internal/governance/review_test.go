@@ -312,6 +312,18 @@ func TestTwoReviewers(t *testing.T) {
 	if o.Apply(); holds(t, o, "staff") {
 		t.Error("one who revokes is not enough")
 	}
+	if _, err := g.DecideItem(t.Context(), item, keep, o.By("owner")); err != nil {
+		t.Fatal(err)
+	}
+	if o.Apply(); holds(t, o, "staff") {
+		t.Error("one gives back what was revoked")
+	}
+	if _, err := g.DecideItem(t.Context(), item, keep, o.By("deputy")); err != nil {
+		t.Fatal(err)
+	}
+	if o.Apply(); !holds(t, o, "staff") {
+		t.Error("two do not give it back")
+	}
 }
 
 // TestNoAnswerByTheLastDay: access is kept or revoked, as the review said when it began; a

@@ -284,7 +284,7 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 	case decided && v.revokes(day) && !g.outlives(v, facts.Requests):
 		g.Gate, g.Until, g.GateReason = Revoked, "", v.Reason
 		return
-	case decided && v.Until != "" && (g.Until == "" || v.Until < g.Until):
+	case decided && v.Until >= day && (g.Until == "" || v.Until < g.Until):
 		g.Until = v.Until
 	}
 	n, known := r.Catalogue.index(g.Entitlement)
