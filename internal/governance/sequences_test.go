@@ -46,6 +46,16 @@ func TestNoSequenceOfDecisionsOpensWhatIsClosed(t *testing.T) {
 		}
 		actors := []string{"staff", "stranger", "temp", "manager", "owner", "deputy", "other", "operator", "administrator", "hr"}
 		entitlements := []string{"lib:library", "desk:desk", "hall:hall"}
+		// Each begins with a request that gives access, so that there is something to end.
+		staff, lib := s.first["staff"], policy.EntitlementID("lib:library")
+		asked, _, err := s.g.RequestAccess(t.Context(), staff, governance.Request{Entitlement: lib, Until: s.today().AddDays(5)}, s.by("staff"), "a test")
+		if err == nil {
+			_, err = s.g.DecideRequest(t.Context(), asked.ID, store.Approve, s.by("owner"), "a test")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.check(r, "the first request")
 		for range rapid.IntRange(1, 25).Draw(r, "steps") {
 			about := s.first[rapid.SampledFrom(s.people).Draw(r, "about")]
 			about, err := s.g.DB.Person(t.Context(), about.ID)
@@ -61,7 +71,7 @@ func TestNoSequenceOfDecisionsOpensWhatIsClosed(t *testing.T) {
 		given += s.given
 	})
 	t.Logf("%d times something was given by a request", given)
-	if given == 0 && !testing.Short() {
+	if given == 0 {
 		t.Error("nothing was ever given by a request: the test tests nothing")
 	}
 }

@@ -173,7 +173,7 @@ func (db *DB) AccessRequest(ctx context.Context, request int64) (AccessRequest, 
 func (db *DB) GivenRequests(ctx context.Context, of PersonSet, day identity.Date) ([]GivenRequest, error) {
 	where, args := of.condition(db.read, "r.person_id", []any{string(day)})
 	var all []GivenRequest
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[AccessRequest]("r")+`, d.maker AS given_by FROM access_request r JOIN decision d ON d.seq = r.given
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[AccessRequest]("r")+`, (SELECT maker FROM decision WHERE seq = r.given) AS given_by FROM access_request r
 		WHERE r.given <> 0 AND r.until >= $1 AND `+where+` ORDER BY r.until, r.id`, args...); err != nil {
 		return nil, fmt.Errorf("read requests: %w", err)
 	}

@@ -52,7 +52,6 @@ var meantScans = map[string]string{
 	"FROM review_campaign WHERE closed_us IS NULL":     "an index of these only",
 	"FROM review_item i WHERE i.decision IS NULL":      "an index of these only",
 	"verdict = 'change-rule')":                         "an index of these only",
-	"FROM decision WHERE kind = 'rules'":               "an index of these only",
 	"FROM mfa_enrolment WHERE until_us IS NULL":        "an index of these only",
 	"FROM account WHERE disabled_us <> 0":              "an index of these only",
 	"FROM employment WHERE reported <> ''":             "an index of these only",

@@ -123,7 +123,7 @@ func (p *Postgres) begin() {
 
 // start starts it on its port with its data.
 func (p *Postgres) start() (*process, error) {
-	cmd := exec.Command(p.server, "-D", p.data(), "-p", strconv.Itoa(p.port), "-k", p.dir, "-h", "127.0.0.1", "-F")
+	cmd := exec.Command(p.server, "-D", p.data(), "-p", strconv.Itoa(p.port), "-k", p.dir, "-h", "127.0.0.1", "-F", "-c", "max_connections=400")
 	cmd.SysProcAttr = p.as
 	cmd.Dir = p.dir
 	proc, err := run(cmd)

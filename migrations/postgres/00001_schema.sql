@@ -316,7 +316,6 @@ CREATE INDEX decision_maker ON decision (maker, seq);
 CREATE INDEX decision_report ON decision (decided_us) WHERE kind = 'report' AND verdict = 'overrule';
 CREATE INDEX decision_change_rule ON decision (seq) WHERE kind = 'review-answer' AND verdict = 'change-rule';
 CREATE INDEX decision_person ON decision (person_id, kind, entitlement, seq);
-CREATE INDEX decision_rules ON decision (seq) WHERE kind = 'rules';
 CREATE INDEX decision_subject ON decision (kind, subject, seq);
 
 -- Requests for access that ends. unit and manager_sealed (a key of HR, sealed with the
