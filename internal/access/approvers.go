@@ -3,12 +3,10 @@ package access
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
-	"github.com/behov/behov/internal/reconcile"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -105,7 +103,7 @@ func (f *approverFinder) people(as policy.Approver, r store.AccessRequest, syste
 		}
 	}
 	if as != policy.ManagerApprover {
-		for _, key := range f.ownerKeys(system) {
+		for _, key := range OwnerKeys(f.config, system) {
 			add(key)
 		}
 		return people
@@ -120,16 +118,6 @@ func (f *approverFinder) people(as policy.Approver, r store.AccessRequest, syste
 	return people
 }
 
-func (f *approverFinder) ownerKeys(system string) (keys []identity.SourceKey) {
-	s, _ := f.config.Rules.Catalogue.System(system)
-	for _, ref := range append([]string{s.Owner}, s.Deputies...) {
-		if source, key, ok := strings.Cut(ref, "/"); ok {
-			keys = append(keys, identity.SourceKey{Source: source, Key: key})
-		}
-	}
-	return keys
-}
-
 // read reads all who may be asked at once: the owners and the managers, and then the managers of
 // these, as far up as is looked.
 func (f *approverFinder) read(requests []store.AccessRequest, about []identity.Person) error {
@@ -142,7 +130,7 @@ func (f *approverFinder) read(requests []store.AccessRequest, about []identity.P
 	var keys []identity.SourceKey
 	for i, r := range requests {
 		e, _ := f.config.Rules.Catalogue.Entitlement(policy.EntitlementID(r.Entitlement))
-		keys = append(keys, f.ownerKeys(e.System)...)
+		keys = append(keys, OwnerKeys(f.config, e.System)...)
 		if sources[r.Employment] != f.config.First { // another source makes no one a manager
 			requests[i].Manager = identity.SourceKey{}
 		}
@@ -168,14 +156,14 @@ func (f *approverFinder) read(requests []store.AccessRequest, about []identity.P
 			}
 			f.byKey[key] = p.ID
 		}
-		statuses, err := reconcile.PersonStatuses(f.ctx, f.db, f.config, people, f.day)
+		working, err := WhoWorks(f.ctx, f.db, f.config, people, f.day)
 		if err != nil {
 			return err
 		}
 		keys = nil
-		for i, s := range statuses {
+		for i := range people {
 			id := people[i].ID
-			f.works[id] = works(s.Stage) && s.Facts.Suspended.IsZero() && s.Undecided.IsZero()
+			f.works[id] = working[id]
 			main, ok := people[i].Main(f.day, f.config.Main)
 			if ok && main.Key.Source == f.config.First {
 				if f.managers[id] = main.On(f.day).Manager(main.Key.Source); f.managers[id].Key != "" {

@@ -34,6 +34,7 @@ type SubjectReader interface {
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
 	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	GivenRequests(ctx context.Context, of store.PersonSet, day identity.Date) ([]store.GivenRequest, error)
+	GatedGrants(ctx context.Context, of store.PersonSet) ([]store.GatedGrant, error)
 	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
 	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
 }

@@ -45,6 +45,7 @@ var notInExtract = map[string]string{
 	"erased_record":      "keyed hashes of the records of erased people, of whom there is no extract",
 	"device_sign_in":     "ends within minutes, and becomes a token, which is in the extract",
 	"task":               "work that was asked for, an hour after it ended, without personal values",
+	"notice":             "says only that the person was told of what is in the extract by itself",
 	"review_campaign":    "is about a system: who is asked and who began it is in the audit trail",
 	"limit_usage":        "counts the steps of the last hour, which are in the audit trail",
 	"rules_source":       "the rules as they were written, sealed as a whole: a catalogue names owners by their records, which are in the extract",

@@ -97,7 +97,7 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 	day := a.Today()
 	tree := a.Config.Rules.Units.On(day)
 	o := &Organisation{At: a.Now().UTC(), Unexplained: map[UnitSystem][]identity.PersonID{}, Shortfalls: map[string]Shortfalls{}, Conflicts: map[string]ConflictCount{}}
-	facts, err := reconcile.FactsOf(ctx, a.DB, store.Everyone(), day)
+	facts, err := reconcile.FactsOf(ctx, a.DB, store.Everyone(), day, a.Config.Zone)
 	if err != nil {
 		return nil, err
 	}

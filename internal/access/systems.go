@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
@@ -242,11 +243,17 @@ func (v *View) Revisions() ([]Revision, error) {
 		r := Revision{Subject: subject, Late: true}
 		if d, known := revised[store.RevisionSubject(subject)]; known {
 			shown := v.Decision(d)
-			r.Last, r.Due = &shown, identity.DateOf(d.At(), v.Config.Zone).AddDays(revisionDays)
+			r.Last, r.Due = &shown, RevisionDue(d, v.Config.Zone)
 			r.Late = r.Due < v.Today()
 		}
 		all = append(all, r)
 	}
 	slices.SortStableFunc(all, func(a, b Revision) int { return strings.Compare(string(a.Due), string(b.Due)) })
 	return all, nil
+}
+
+// RevisionDue returns the day by which something has to be gone through again that was in a
+// decision.
+func RevisionDue(last store.Decision, zone *time.Location) identity.Date {
+	return identity.DateOf(last.At(), zone).AddDays(revisionDays)
 }

@@ -44,8 +44,10 @@ type Config struct {
 	// HoldsExpire is how long after it was raised a hold expires.
 	HoldsExpire time.Duration
 	Alerts      Alerts
-	SignIn      SignIn
-	Serve       Serve
+	// Notices are the mails that tell people what waits for them; nil when none are sent.
+	Notices *Notices
+	SignIn  SignIn
+	Serve   Serve
 	// Events are the streams of events out, sorted by name.
 	Events  []EventStream
 	Sources map[string]Source
@@ -53,7 +55,12 @@ type Config struct {
 	// MFAMethod is how strong the method of an enrolment for MFA is where the target does
 	// not say.
 	MFAMethod policy.Method
-	Rules     *policy.Rules
+	// MFASuspendAfter is the number of days after which the accounts of a person are disabled
+	// who is not enrolled while access waits for it; 0 for never. MFAAskManager has managers told
+	// of joiners who need a pass.
+	MFASuspendAfter int
+	MFAAskManager   bool
+	Rules           *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights
 	// Operators maps users of the operating system, by name or number, to

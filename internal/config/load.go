@@ -97,6 +97,14 @@ type fileYAML struct {
 		// Method is how strong the method of an enrolment is where the target does not say:
 		// any, strong or phishing-resistant. Default: any.
 		Method string `yaml:"method"`
+		// SuspendAfter is the number of days after which the accounts of a person are disabled
+		// who is not enrolled while access waits for it, counted from the day since which it
+		// waits, or on which the person was last issued a pass. A pass opens them again, so that
+		// the person can enrol. Default: 0, never: only what needs MFA waits.
+		SuspendAfter int `yaml:"suspend_after"`
+		// AskManager has the manager told, on the day on which a person begins who is not
+		// enrolled, to have a pass issued and hand it over. It needs notices. Default: false.
+		AskManager bool `yaml:"ask_manager"`
 	} `yaml:"mfa"`
 	// Holds is what becomes of holds.
 	Holds struct {
@@ -109,6 +117,10 @@ type fileYAML struct {
 	Targets map[string]targetYAML `yaml:"targets"`
 	// Alerts is who is told by mail or webhook when something waits for a person.
 	Alerts alertsYAML `yaml:"alerts"`
+	// Notices tell people by mail what waits for them: questions of reviews, requests to approve,
+	// access that ends, systems to go through, MFA to enrol for. behov serve sends them, from seven
+	// in the morning on, each once; a mail names no one. Without it none are sent.
+	Notices *noticesYAML `yaml:"notices"`
 	// SignIn is how people sign in, by OpenID Connect. Without it no one can.
 	SignIn *signInYAML `yaml:"sign_in"`
 	Serve  serveYAML   `yaml:"serve"`
@@ -299,6 +311,7 @@ func (l *loader) load() *Config {
 	}
 	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
 	c.Alerts = l.alerts(doc, f.Alerts)
+	c.Notices = l.notices(doc, f.Notices, c.Alerts)
 	c.Serve = l.serve(doc, f.Serve)
 	c.Precedence = l.precedence(doc, f.HR.Precedence, f.HR.Sources)
 	c.Key = or(f.Key, defaultKey)
@@ -338,6 +351,16 @@ func (l *loader) load() *Config {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
 	}
 	l.noMFATarget = f.MFA.Target == ""
+	c.MFASuspendAfter, c.MFAAskManager = f.MFA.SuspendAfter, f.MFA.AskManager
+	if n := f.MFA.SuspendAfter; n < 0 || n > mostMFADays {
+		doc.report("$.mfa.suspend_after", "%d days: it must be 1 to %d, or 0 for never", n, mostMFADays)
+	}
+	if f.MFA.SuspendAfter > 0 && l.noMFATarget {
+		doc.report("$.mfa.suspend_after", "no one can be seen to enrol: say under mfa.target which target knows")
+	}
+	if f.MFA.AskManager && c.Notices == nil {
+		doc.report("$.mfa.ask_manager", "managers are told by notices: write notices, with alerts.email")
+	}
 	c.MFAMethod = policy.Method(or(f.MFA.Method, string(policy.AnyMethod)))
 	if !slices.Contains(policy.Methods, c.MFAMethod) {
 		doc.report("$.mfa.method", "%q is none of %s", f.MFA.Method, strings.Join(texts(policy.Methods), ", "))

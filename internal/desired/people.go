@@ -62,7 +62,38 @@ func (d *People) Grants(p identity.Person) plan.Person {
 		return desired
 	}
 	desired.UndecidedReason = d.checkUnits(p, day).Or(d.Undecided[p.ID])
+	if overdue := d.mfaOverdue(p, facts, desired.Grants); d.Stage(p).State == identity.Working && !overdue.IsZero() {
+		desired.DisabledReason = overdue
+	}
 	return desired
+}
+
+// mfaOverdue returns why the accounts of a person are disabled who has not enrolled for MFA in
+// time, while access waits for it; none otherwise.
+func (d *People) mfaOverdue(p identity.Person, facts policy.Facts, grants []policy.Grant) reason.Reason {
+	if d.Config.MFASuspendAfter == 0 || facts.MFA != policy.NotEnrolled || !slices.ContainsFunc(grants, func(g policy.Grant) bool { return g.Gate == policy.AwaitingMFA }) {
+		return reason.Reason{}
+	}
+	since, waits := MFAWaitsSince(p, facts, d.Day)
+	if !waits || d.Day <= since.AddDays(d.Config.MFASuspendAfter) {
+		return reason.Reason{}
+	}
+	return reason.Of(reason.MFAOverdue{Since: since, Count: d.Config.MFASuspendAfter})
+}
+
+// MFAWaitsSince returns the day since which a person who works on a day has had access that waits
+// for MFA: the days before they began do not count, nor those before they were last issued a
+// pass. It reports false for a person of whom nothing waits, or who does not work then.
+func MFAWaitsSince(p identity.Person, facts policy.Facts, day identity.Date) (since identity.Date, waits bool) {
+	active := p.Active(day)
+	if facts.MFAWaitsSince == "" || len(active) == 0 {
+		return "", false
+	}
+	began := active[0].Start
+	for _, e := range active {
+		began = min(began, e.Start)
+	}
+	return max(began, facts.MFAWaitsSince), true
 }
 
 // Stage returns the stage of a person's lifecycle.

@@ -529,28 +529,16 @@ func (g *Governance) ownersWorking(ctx context.Context, system string) ([]identi
 // managersOf returns the manager of each person whom a question is about; none for who has
 // none who works here today and is another.
 func (g *Governance) managersOf(ctx context.Context, items []store.ReviewItem, people map[identity.PersonID]identity.Person) (map[identity.PersonID]identity.PersonID, error) {
-	keys := map[identity.PersonID]identity.SourceKey{}
-	var all []identity.SourceKey
+	var about []identity.Person
 	for _, i := range items {
-		p, known := people[i.Person]
-		if !known || keys[i.Person].Key != "" {
-			continue
-		}
-		if main, ok := p.Main(g.today(), g.Config.Main); ok {
-			if key := main.On(max(g.today(), main.Start)).Manager(main.Key.Source); key.Key != "" {
-				keys[i.Person], all = key, append(all, key)
-			}
+		if p, known := people[i.Person]; known {
+			about = append(about, p)
 		}
 	}
-	known, err := g.DB.PeopleByKeys(ctx, all)
-	if err != nil {
-		return nil, err
+	found, err := access.ManagersOf(ctx, g.DB, g.Config, g.today(), about)
+	managers := make(map[identity.PersonID]identity.PersonID, len(found))
+	for person, m := range found {
+		managers[person] = m.ID
 	}
-	managers := map[identity.PersonID]identity.PersonID{}
-	for person, key := range keys {
-		if m, ok := known[key]; ok && m.ID != person && m.IsActive(g.today()) {
-			managers[person] = m.ID
-		}
-	}
-	return managers, nil
+	return managers, err
 }

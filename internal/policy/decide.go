@@ -113,6 +113,9 @@ type Facts struct {
 	// Requests are the requests of the person that were approved, and emergency access, in
 	// the order of their numbers. Those that have ended give nothing.
 	Requests []Request
+	// MFAWaitsSince is the day on which access was first seen to wait for the person's enrolment,
+	// or on which the person was last issued a pass, whichever is later; empty when nothing waits.
+	MFAWaitsSince identity.Date
 	// Suspended is the decision that suspends all access of the person; none without one.
 	Suspended reason.Reason
 	// LegalHold is the decision that prevents deletion of the person's data and accounts;

@@ -149,6 +149,21 @@ func (j Alert) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: alertsQueue, ScheduledAt: due(j.After), UniqueOpts: once}
 }
 
+// Notice sends a person what they are told at a time: the notices are in the store, and the mail
+// is written when it is sent.
+type Notice struct {
+	Person string `json:"person"`
+	At     int64  `json:"at"` // microseconds since 1970
+}
+
+// Kind implements river.JobArgs.
+func (Notice) Kind() string { return "notice" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts. The job is retried as an Alert is.
+func (Notice) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: alertsQueue, UniqueOpts: once}
+}
+
 // Watch checks whether an HR source has been silent for too long, and whether tokens
 // expire.
 type Watch struct{}

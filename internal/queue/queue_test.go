@@ -28,10 +28,11 @@ type handler struct {
 func (h handler) ReconcilePeople(ctx context.Context, job queue.People) error {
 	return h.work(ctx, job)
 }
-func (handler) Reconcile(context.Context, queue.Run) error   { return nil }
-func (handler) Pull(context.Context, queue.Pull) error       { return nil }
-func (handler) SendAlert(context.Context, queue.Alert) error { return nil }
-func (handler) Watch(context.Context) error                  { return nil }
+func (handler) Reconcile(context.Context, queue.Run) error     { return nil }
+func (handler) Pull(context.Context, queue.Pull) error         { return nil }
+func (handler) SendAlert(context.Context, queue.Alert) error   { return nil }
+func (handler) SendNotice(context.Context, queue.Notice) error { return nil }
+func (handler) Watch(context.Context) error                    { return nil }
 
 func onBoth(t *testing.T, test func(t *testing.T, db *store.DB, url string)) {
 	for name, database := range map[string]func(*testing.T) string{

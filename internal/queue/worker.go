@@ -25,6 +25,7 @@ type Handler interface {
 	Reconcile(ctx context.Context, job Run) error
 	Pull(ctx context.Context, job Pull) error
 	SendAlert(ctx context.Context, job Alert) error
+	SendNotice(ctx context.Context, job Notice) error
 	Watch(ctx context.Context) error
 }
 
@@ -85,6 +86,7 @@ func (j *Jobs) Start(ctx context.Context, o Options) (*Worker, error) {
 	add(workers, o.Handler.Reconcile)
 	add(workers, o.Handler.Pull)
 	add(workers, o.Handler.SendAlert)
+	add(workers, o.Handler.SendNotice)
 	add(workers, func(ctx context.Context, _ Watch) error { return o.Handler.Watch(ctx) })
 	queues := w.route(o.Targets)
 	for name := range queues {

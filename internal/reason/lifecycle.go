@@ -5,6 +5,13 @@ import "github.com/behov/behov/internal/identity"
 // EmploymentActive says that an employment of the person is active.
 type EmploymentActive struct{ kind }
 
+// MFAOverdue says that the person has not enrolled for MFA in time, while access waited for it.
+type MFAOverdue struct {
+	kind
+	Since identity.Date `json:"since"` // since when it has waited, or a pass was issued
+	Count int           `json:"count"` // how many days the person had
+}
+
 // OnLeave says that the person is on leave from every active employment.
 type OnLeave struct{ kind }
 

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"time"
 
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
@@ -11,7 +12,7 @@ import (
 
 // readFacts reads decisions, and who is enrolled for MFA.
 func (e *Engine) readFacts(ctx context.Context, w *inputs) (err error) {
-	if w.people.Facts, err = FactsOf(ctx, e.DB, store.Everyone(), w.people.Day); err != nil {
+	if w.people.Facts, err = FactsOf(ctx, e.DB, store.Everyone(), w.people.Day, e.Config.Zone); err != nil {
 		return err
 	}
 	return e.readMFA(ctx, w)
@@ -23,10 +24,12 @@ type decisionReader interface {
 	NewestDecisionPerPerson(ctx context.Context, kind store.DecisionKind, of store.PersonSet) ([]store.Decision, error)
 	ConflictDecisions(ctx context.Context, of store.PersonSet) ([]store.Decision, error)
 	GivenRequests(ctx context.Context, of store.PersonSet, day identity.Date) ([]store.GivenRequest, error)
+	GatedGrants(ctx context.Context, of store.PersonSet) ([]store.GatedGrant, error)
 }
 
-// FactsOf reads what is decided about people, as it holds on a day and later.
-func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet, day identity.Date) (map[identity.PersonID]policy.Facts, error) {
+// FactsOf reads what is decided about people, as it holds on a day and later. Days are in the
+// zone.
+func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet, day identity.Date, zone *time.Location) (map[identity.PersonID]policy.Facts, error) {
 	facts := map[identity.PersonID]policy.Facts{}
 	decisions, err := db.ReviewDecisions(ctx, of)
 	if err != nil {
@@ -75,7 +78,30 @@ func FactsOf(ctx context.Context, db decisionReader, of store.PersonSet, day ide
 		f.Requests = append(f.Requests, RequestOf(r.AccessRequest, r.Maker))
 		facts[r.Person] = f
 	}
-	return facts, nil
+	return facts, mfaWaits(ctx, db, of, zone, facts)
+}
+
+// mfaWaits adds to the facts since when access has waited for people to enrol for MFA.
+func mfaWaits(ctx context.Context, db decisionReader, of store.PersonSet, zone *time.Location, facts map[identity.PersonID]policy.Facts) error {
+	gated, err := db.GatedGrants(ctx, of)
+	if err != nil || len(gated) == 0 {
+		return err
+	}
+	for _, g := range gated {
+		f := facts[g.Person]
+		if on := identity.DateOf(g.SinceUS.Time(), zone); g.Gate == string(policy.AwaitingMFA) && (f.MFAWaitsSince == "" || on < f.MFAWaitsSince) {
+			f.MFAWaitsSince = on
+			facts[g.Person] = f
+		}
+	}
+	passes, err := db.NewestDecisionPerPerson(ctx, store.PassDecision, of)
+	for _, d := range passes {
+		if f := facts[d.Person]; d.Verdict == store.Issue && f.MFAWaitsSince != "" {
+			f.MFAWaitsSince = max(f.MFAWaitsSince, identity.DateOf(d.At(), zone))
+			facts[d.Person] = f
+		}
+	}
+	return err
 }
 
 // RequestOf says what a request means to policy, once it is given by the maker of a decision.

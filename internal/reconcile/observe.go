@@ -331,9 +331,9 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		entitlement string
 	}
 	now := e.Now()
-	known := map[key]bool{}
+	known := map[key]string{}
 	for _, g := range before {
-		known[key{g.Person, g.Entitlement}] = true
+		known[key{g.Person, g.Entitlement}] = g.Gate
 	}
 	waits := map[key]bool{}
 	for _, g := range p.GatedGrants {
@@ -342,11 +342,15 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		}
 		k := key{g.Person, string(g.Entitlement)}
 		waits[k] = true
-		if known[k] {
-			continue
+		gate, wasKnown := known[k]
+		if gate == string(g.Gate) || gate == string(policy.AwaitingMFA) {
+			continue // that nobody can say meanwhile is no other beginning
 		}
-		if err := tx.AddGatedGrant(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate)}); err != nil {
+		if err := tx.AddGatedGrant(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate), SinceUS: store.Micros(now.UnixMicro())}); err != nil {
 			return err
+		}
+		if wasKnown {
+			continue
 		}
 		tx.Audit(audit.Record{At: now, Actor: e.Actor, Action: audit.GrantWaiting, Person: k.person, Entitlement: k.entitlement, Reason: g.Reason})
 	}

@@ -61,7 +61,7 @@ func PersonStatuses(ctx context.Context, db statusReader, c *config.Config, peop
 		ids[i] = p.ID
 	}
 	of := store.Only(ids...)
-	facts, err := FactsOf(ctx, db, of, day)
+	facts, err := FactsOf(ctx, db, of, day, c.Zone)
 	if err != nil {
 		return nil, err
 	}

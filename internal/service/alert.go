@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/wneessen/go-mail"
 
 	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
@@ -91,7 +90,7 @@ func (s handler) SendAlert(ctx context.Context, job queue.Alert) error {
 	defer cancel()
 	switch {
 	case job.Channel == byEmail && c.Email != nil:
-		err = sendEmail(ctx, g.config, job.ID, *a)
+		err = sendMail(ctx, g.config, job.ID, c.Email.To, a.Title, a.Text+"\n\n"+a.WhatToDo+"\n")
 	case job.Channel == byWebhook && c.Webhook != nil:
 		err = postEvent(ctx, g.config, job.ID, *a, s.Now())
 	}
@@ -195,39 +194,6 @@ func (s *Service) alertReason(ctx context.Context, c *config.Config, of queue.Al
 	return nil, nil
 }
 
-// sendEmail sends a mail. The same alert has the same Message-ID, however often
-// it is sent.
-func sendEmail(ctx context.Context, c *config.Config, id string, a message) error {
-	e := c.Alerts.Email
-	m := mail.NewMsg()
-	if err := errors.Join(m.From(e.From), m.To(e.To...)); err != nil {
-		return fmt.Errorf("mail: %w", err)
-	}
-	m.Subject("behov: " + a.Title)
-	m.SetMessageIDWithValue(id + "@behov")
-	m.SetBodyString(mail.TypeTextPlain, a.Text+"\n\n"+a.WhatToDo+"\n")
-	options := []mail.Option{mail.WithPort(e.Port), mail.WithTimeout(sending), mail.WithTLSPortPolicy(mail.TLSMandatory)}
-	if config.Loopback(e.Host) {
-		options = append(options, mail.WithTLSPortPolicy(mail.TLSOpportunistic))
-	}
-	options = append(options, mail.WithPort(e.Port)) // which a policy changes
-	if e.User != "" {
-		password, err := config.Resolve(c.Dir, e.Secret)
-		if err != nil {
-			return fmt.Errorf("mail: %w", err)
-		}
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.User), mail.WithPassword(password))
-	}
-	client, err := mail.NewClient(e.Host, options...)
-	if err == nil {
-		err = client.DialAndSendWithContext(ctx, m)
-	}
-	if err != nil {
-		return fmt.Errorf("mail: %w", err)
-	}
-	return nil
-}
-
 // cloudEvent is an event in the structured JSON format (CloudEvents 1.0.2,
 // JSON event format 1.0.2 §3.2).
 type cloudEvent struct {
@@ -295,8 +261,8 @@ func postEvent(ctx context.Context, c *config.Config, id string, a message, now 
 	return nil
 }
 
-// Watch implements queue.Handler: it checks whether HR is silent, and whether tokens
-// expire. A source from which nothing ever came has not begun yet; one that is pushed to
+// Watch implements queue.Handler: it checks whether HR is silent, whether tokens expire, and whom
+// to tell what waits for them. A source from which nothing ever came has not begun yet; one that is pushed to
 // is silent when there is nothing to say.
 func (s handler) Watch(ctx context.Context) error {
 	g, done := s.acquireGeneration()
@@ -317,6 +283,9 @@ func (s handler) Watch(ctx context.Context) error {
 		return err
 	}
 	jobs = append(jobs, tokens...)
+	if err := s.notify(ctx, g.config); err != nil {
+		return err
+	}
 	if len(jobs) == 0 {
 		return nil
 	}

@@ -240,6 +240,7 @@ type GatedGrant struct {
 	Person      identity.PersonID `db:"person_id"`
 	Entitlement string            `db:"entitlement"`
 	Gate        string            `db:"gate"`
+	SinceUS     Micros            `db:"since_us"` // when it was first seen to wait
 }
 
 // GatedGrants returns the grants of people that are known to wait.
@@ -252,10 +253,10 @@ func (db *DB) GatedGrants(ctx context.Context, of PersonSet) ([]GatedGrant, erro
 	return all, nil
 }
 
-// AddGatedGrant notes that a grant waits.
+// AddGatedGrant notes that a grant waits, or waits at another gate, since a time.
 func (tx *Tx) AddGatedGrant(ctx context.Context, w GatedGrant) error {
-	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO gated_grant (person_id, entitlement, gate) VALUES (:person_id, :entitlement, :gate)
-		ON CONFLICT (person_id, entitlement) DO UPDATE SET gate = excluded.gate`, w); err != nil {
+	if _, err := sqlx.NamedExecContext(ctx, tx.tx, `INSERT INTO gated_grant (person_id, entitlement, gate, since_us) VALUES (:person_id, :entitlement, :gate, :since_us)
+		ON CONFLICT (person_id, entitlement) DO UPDATE SET gate = excluded.gate, since_us = excluded.since_us`, w); err != nil {
 		return fmt.Errorf("waiting grant: %w", err)
 	}
 	return nil

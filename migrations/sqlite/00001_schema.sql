@@ -455,6 +455,7 @@ CREATE TABLE gated_grant (
     person_id   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
     gate        TEXT NOT NULL CHECK (gate IN ('awaiting-mfa', 'mfa-unknown')),
+    since_us    BIGINT NOT NULL, -- when it was first seen to wait
     PRIMARY KEY (person_id, entitlement)
 );
 
@@ -611,6 +612,18 @@ CREATE TABLE alert_sent (
     at_us   BIGINT NOT NULL,
     PRIMARY KEY (about, subject)
 );
+-- What people were told that waits for them: each once. subject is a number or an ID, and stage
+-- how far it had come.
+CREATE TABLE notice (
+    about     TEXT NOT NULL CHECK (about IN ('review', 'request', 'access-end', 'revision', 'mfa')),
+    subject   TEXT NOT NULL,
+    stage     TEXT NOT NULL,
+    person_id TEXT NOT NULL,
+    reason    TEXT NOT NULL,
+    at_us     BIGINT NOT NULL,
+    PRIMARY KEY (about, subject, stage, person_id)
+);
+CREATE INDEX notice_person ON notice (person_id, at_us);
 
 -- The audit trail, and access as it follows from it: when a person had which entitlement,
 -- since when no reading of the target has shown it, whether behov gave it, and why.
