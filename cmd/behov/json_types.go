@@ -117,5 +117,13 @@ type loggedOutJSON struct {
 
 // reviewDueJSON is how many reviews ended because their last day had passed.
 type reviewDueJSON struct {
-	Ended int `json:"ended"`
+	Ended   int                 `json:"ended"`
+	Started []startedReviewJSON `json:"started"`
+}
+
+// startedReviewJSON is a review that reviews in behov.yaml started.
+type startedReviewJSON struct {
+	Series    string `json:"series"`
+	Review    int64  `json:"review"`
+	Questions int    `json:"questions"`
 }

@@ -339,8 +339,8 @@ func (a *app) reviewTasksCommand() *cobra.Command {
 func (a *app) reviewDueCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "due",
-		Short:   "End the reviews whose last day has passed, as each said when it began",
-		Long:    "End the reviews whose last day has passed: access about which no answer came is\nkept or revoked, as each review said when it began. behov serve does it by itself.",
+		Short:   "End the reviews whose last day has passed, and start those that are due",
+		Long:    "End the reviews whose last day has passed: access about which no answer came is\nkept or revoked, as each review said when it began. Start those that reviews in\nbehov.yaml says are due. behov serve does both by itself, once a day.",
 		Example: "  behov review due",
 		Args:    cobra.NoArgs,
 		RunE: a.withInstallation(func(ctx context.Context, i *installation, _ []string) error {
@@ -352,10 +352,21 @@ func (a *app) reviewDueCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			started, err := a.governance(i).StartDue(ctx)
+			if err != nil {
+				return err
+			}
+			out := reviewDueJSON{Ended: closed, Started: []startedReviewJSON{}}
+			for _, s := range started {
+				out.Started = append(out.Started, startedReviewJSON{Series: s.Series, Review: s.Campaign, Questions: s.Questions})
+			}
 			if a.json {
-				return a.printJSON(reviewDueJSON{closed})
+				return a.printJSON(out)
 			}
 			a.printf("%s ended.\n", count(closed, "review", "reviews"))
+			for _, s := range out.Started {
+				a.printf("review %d of %s started, with %s.\n", s.Review, s.Series, count(s.Questions, "question", "questions"))
+			}
 			return nil
 		}),
 	}

@@ -46,6 +46,8 @@ type Config struct {
 	Alerts      Alerts
 	// Notices are the mails that tell people what waits for them; nil when none are sent.
 	Notices *Notices
+	// Reviews are the access reviews that behov starts by itself, sorted by name.
+	Reviews []ReviewSeries
 	SignIn  SignIn
 	Serve   Serve
 	// Events are the streams of events out, sorted by name.

@@ -106,6 +106,9 @@ type fileYAML struct {
 		// enrolled, to have a pass issued and hand it over. It needs notices. Default: false.
 		AskManager bool `yaml:"ask_manager"`
 	} `yaml:"mfa"`
+	// Reviews are access reviews that behov serve starts by itself, by name: on days, or at
+	// events.
+	Reviews map[string]reviewSeriesYAML `yaml:"reviews"`
 	// Holds is what becomes of holds.
 	Holds struct {
 		// ExpireDays is the number of days after which a hold that no person decided on
@@ -376,6 +379,7 @@ func (l *loader) load() *Config {
 	controls := l.controls(f.Files.Controls, c)
 	catalogue := l.catalogue(l.or(l.instead.Catalogue, c.RuleFiles.Catalogue), c, controls)
 	catalogue.Conflicts = l.conflicts(f.Files.Conflicts, &catalogue)
+	c.Reviews = reviews(doc, f.Reviews, &catalogue, units)
 	c.Rights = l.rights(f.Files.Rights, c, units)
 	policyFile := l.or(l.instead.Policy, c.RuleFiles.Policy)
 	text, ok := l.read(policyFile)

@@ -39,7 +39,7 @@ func (s *Service) watch(ctx context.Context) {
 			s.Log.Error("looking for what is due failed", "error", err)
 		}
 		if err := s.closeReviews(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("ending reviews whose last day has passed failed", "error", err)
+			s.Log.Error("ending and starting reviews failed", "error", err)
 		}
 		if err := s.DB.CheckWritable(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("the database cannot be written to", "error", err)
@@ -111,7 +111,8 @@ func (s *Service) releaseDeadProcesses(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// closeReviews ends, once a day begins, the reviews whose last day has passed.
+// closeReviews ends, once a day begins, the reviews whose last day has passed, and starts those
+// that are due.
 func (s *Service) closeReviews(ctx context.Context) error {
 	c := s.current.Load().config
 	today := identity.DateOf(s.Now(), c.Zone)
@@ -122,6 +123,10 @@ func (s *Service) closeReviews(ctx context.Context) error {
 	if _, err := g.CloseOverdue(ctx, identity.System); err != nil {
 		return err
 	}
-	s.reviewsClosed = today
-	return nil
+	started, err := g.StartDue(ctx)
+	for _, r := range started {
+		s.Log.Info("started a review", "series", r.Series, "review", r.Campaign, "questions", r.Questions)
+	}
+	s.reviewsClosed = today // what could not be started is started on another day
+	return err
 }

@@ -57,6 +57,7 @@ var meantScans = map[string]string{
 	"FROM employment WHERE reported <> ''":             "an index of these only",
 	"FROM audit_record WHERE action = 'rules.in-use'":  "an index of these only",
 	"FROM review_item WHERE decision IS NULL":          "an index of these only",
+	"FROM review_trigger":                              "two rows for each system",
 	"FROM access_request WHERE state = 'waiting'":      "an index of these only",
 	"(o.protected OR o.protected_by_hand)":             "PostgreSQL reads an index of the protected only",
 	// What is about everyone.

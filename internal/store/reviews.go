@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -141,11 +142,20 @@ type ReviewItem struct {
 // Ref is how people call the item: campaign-number.
 func (i ReviewItem) Ref() string { return fmt.Sprintf("%d-%d", i.Campaign, i.Number) }
 
+// ErrReviewStarted is returned for a review of a series that was started for its occurrence.
+var ErrReviewStarted = errors.New("the review was started for this occurrence")
+
 // StartReview records a campaign with its items and returns its number.
 func (tx *Tx) StartReview(ctx context.Context, c Campaign, at time.Time, items []ReviewItem) (int64, error) {
 	// The head row's lock keeps two campaigns from getting the same number.
 	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET decision_seq = decision_seq + 0 WHERE id = 1`); err != nil {
 		return 0, fmt.Errorf("review campaign: %w", err)
+	}
+	if c.Series != "" { // another process may have started it
+		var n int
+		if err := tx.tx.GetContext(ctx, &n, `SELECT COUNT(*) FROM review_campaign WHERE series = $1 AND occurrence = $2 AND series <> ''`, c.Series, c.Occurrence); err != nil || n > 0 {
+			return 0, cmp.Or(err, ErrReviewStarted)
+		}
 	}
 	var campaign int64
 	if c.AfterDue == "" {
@@ -182,6 +192,35 @@ func (db *DB) Occurred(ctx context.Context, series, occurrence string) (bool, er
 	var n int
 	err := db.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM review_campaign WHERE series = $1 AND occurrence = $2 AND series <> ''`, series, occurrence)
 	return n > 0, err
+}
+
+// ReviewTrigger is what a review begins at when it changes.
+type ReviewTrigger struct {
+	Event  string `db:"event"`
+	System string `db:"system"`
+	Value  string `db:"value"`
+}
+
+// ReviewTriggers returns what reviews begin at when it changes, as it was last seen, by the event
+// and the system.
+func (db *DB) ReviewTriggers(ctx context.Context) (map[ReviewTrigger]string, error) {
+	var all []ReviewTrigger
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[ReviewTrigger]("")+` FROM review_trigger`); err != nil {
+		return nil, fmt.Errorf("read what reviews begin at: %w", err)
+	}
+	seen := make(map[ReviewTrigger]string, len(all))
+	for _, t := range all {
+		seen[ReviewTrigger{Event: t.Event, System: t.System}] = t.Value
+	}
+	return seen, nil
+}
+
+// PutReviewTrigger notes what was seen.
+func (tx *Tx) PutReviewTrigger(ctx context.Context, t ReviewTrigger) error {
+	if err := tx.exec(ctx, `INSERT INTO review_trigger (event, system, value) VALUES ($1, $2, $3) ON CONFLICT (event, system) DO UPDATE SET value = excluded.value`, t.Event, t.System, t.Value); err != nil {
+		return fmt.Errorf("note what reviews begin at: %w", err)
+	}
+	return nil
 }
 
 // OpenCampaigns returns the reviews that are not closed, the oldest first.

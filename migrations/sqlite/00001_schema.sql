@@ -386,6 +386,13 @@ CREATE TABLE review_campaign (
 CREATE UNIQUE INDEX review_campaign_series ON review_campaign (series, occurrence) WHERE series <> '';
 CREATE INDEX review_campaign_signed ON review_campaign (system, signed_us) WHERE scope = 'system' AND signed_us IS NOT NULL;
 CREATE INDEX review_campaign_open ON review_campaign (id) WHERE closed_us IS NULL;
+-- What a review begins at when it changes: the owner and the class of each system.
+CREATE TABLE review_trigger (
+    event  TEXT NOT NULL CHECK (event IN ('owner-changed', 'class-raised')),
+    system TEXT NOT NULL,
+    value  TEXT NOT NULL,
+    PRIMARY KEY (event, system)
+);
 -- A question about the access of a person, or about a rule, which has no person. reviewer is
 -- who is asked now, empty for the owner of the system. needs is how many must say keep.
 CREATE TABLE review_item (
