@@ -475,35 +475,40 @@ func unusual(i store.ReviewItem) int {
 	return first
 }
 
-// assign says who is asked about what. No one is asked about their own access where another
-// person can be.
+// assign says who is asked about what. No one is asked about their own access, or what they
+// approved, where another person can be.
 func (g *Governance) assign(ctx context.Context, asked *Asked, people map[identity.PersonID]identity.Person) error {
 	c := asked.Campaign
 	managers, err := g.managersOf(ctx, asked.Items, people)
 	if err != nil {
 		return err
 	}
+	approved, err := g.approvedBy(ctx, asked.Items)
+	if err != nil {
+		return err
+	}
 	owners := map[string][]identity.PersonID{}
 	for n := range asked.Items {
 		i := &asked.Items[n]
+		other := func(p identity.PersonID) bool { return p != "" && p != i.Person && !slices.Contains(approved[n], p) }
 		if owners[i.System] == nil {
 			if owners[i.System], err = g.ownersWorking(ctx, i.System); err != nil {
 				return err
 			}
 		}
-		others := slices.DeleteFunc(slices.Clone(owners[i.System]), func(o identity.PersonID) bool { return o == i.Person })
+		others := slices.DeleteFunc(slices.Clone(owners[i.System]), func(o identity.PersonID) bool { return !other(o) })
 		reviewer, _ := c.Reviewer.Person()
 		fallback, _ := c.Fallback.Person()
 		if c.Asks == store.AsksManager {
 			reviewer = managers[i.Person]
 		}
 		switch {
-		case reviewer != "" && reviewer != i.Person:
+		case other(reviewer):
 			i.Reviewer = identity.PersonActor(reviewer)
 		case len(others) > 0: // the owner of the system
-		case fallback != "" && fallback != i.Person:
+		case other(fallback):
 			i.Reviewer = c.Fallback
-		case managers[i.Person] != "":
+		case other(managers[i.Person]):
 			i.Reviewer = identity.PersonActor(managers[i.Person])
 		}
 	}

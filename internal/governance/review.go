@@ -113,7 +113,13 @@ func (g *Governance) answer(ctx context.Context, name string, a Answer, by right
 	if !slices.Contains(itemAnswers, a.Verdict) {
 		return answered{}, noVerdict(a.Verdict)
 	}
-	d, err := g.mayAnswer(ctx, item, by, a.Reason)
+	var approved [][]identity.PersonID
+	if a.Verdict != store.NotMine { // which sends the question to another
+		if approved, err = g.approvedBy(ctx, []store.ReviewItem{item}); err != nil {
+			return answered{}, err
+		}
+	}
+	d, err := g.mayAnswer(ctx, item, slices.Concat(approved...), by, a.Reason)
 	switch {
 	case err != nil:
 		return answered{}, err
@@ -163,7 +169,7 @@ func (g *Governance) item(ctx context.Context, name string) (store.ReviewItem, s
 }
 
 // mayAnswer asks rights whether a subject may answer an item.
-func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, by rights.Subject, reason string) (store.Decision, error) {
+func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, approved []identity.PersonID, by rights.Subject, because string) (store.Decision, error) {
 	owners, err := g.owners(ctx, item.System)
 	if err != nil {
 		return store.Decision{}, err
@@ -173,7 +179,56 @@ func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, by ri
 	if item.Person != "" {
 		o.About = []identity.PersonID{item.Person}
 	}
-	return g.authorize(ctx, by, rights.DecideReview, o, reason)
+	o.CausedBy = approved // no one looks at what they approved
+	return g.authorize(ctx, by, rights.DecideReview, o, because)
+}
+
+// approvedBy returns, of each item, who approved the requests by which the access was given when
+// the review began.
+func (g *Governance) approvedBy(ctx context.Context, items []store.ReviewItem) ([][]identity.PersonID, error) {
+	by := make([][]identity.PersonID, len(items))
+	of := map[store.Subject][]int{} // the items, by the request
+	var requests []int64
+	for n, i := range items {
+		for _, request := range requestsIn(i.Why) {
+			subject := store.RequestSubject(request)
+			if of[subject] == nil {
+				requests = append(requests, request)
+			}
+			of[subject] = append(of[subject], n)
+		}
+	}
+	if len(requests) == 0 {
+		return by, nil
+	}
+	decisions, _, err := g.DB.RequestHistory(ctx, requests)
+	for _, d := range decisions {
+		if maker, ok := d.Maker.Person(); ok && d.Verdict == store.Approve {
+			for _, n := range of[d.Subject] {
+				by[n] = append(by[n], maker)
+			}
+		}
+	}
+	return by, err
+}
+
+// requestsIn returns the requests that a reason for access names.
+func requestsIn(why reason.Reason) (requests []int64) {
+	kind, err := why.Kind()
+	if err != nil {
+		return nil // of a later version
+	}
+	switch k := kind.(type) {
+	case reason.Requested:
+		return []int64{k.Request}
+	case reason.EmergencyAccess:
+		return []int64{k.Request}
+	case reason.Several:
+		for _, r := range k.Reasons {
+			requests = append(requests, requestsIn(r)...)
+		}
+	}
+	return requests
 }
 
 // enough reports whether so many have said keep, with one more, as the item needs. After
@@ -233,7 +288,7 @@ func (g *Governance) HandOn(ctx context.Context, name, to string, by rights.Subj
 	if err != nil {
 		return store.Decision{}, err
 	}
-	d, err := g.mayAnswer(ctx, item, by, why)
+	d, err := g.mayAnswer(ctx, item, nil, by, why)
 	if err != nil {
 		return store.Decision{}, err
 	}

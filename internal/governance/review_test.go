@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/hr"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 	testoffice "github.com/behov/behov/internal/testenv/office"
 )
@@ -407,6 +408,35 @@ func TestWhoIsAsked(t *testing.T) {
 	}
 	_, err = g.StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", Reviewer: o.Person("gone").ID}, o.By("owner"))
 	refusedFor(t, err, reason.ReviewerAway{})
+}
+
+// TestNoOneReviewsWhatTheyApproved: who approved a request is not asked about the access, and
+// does not answer; they may say that it is not theirs.
+func TestNoOneReviewsWhatTheyApproved(t *testing.T) {
+	o := testoffice.New(t, map[string]string{"controls.yaml": "controls:\n  every: {from: {confidentiality: 0}, request_days: 30, approvers: [owner]}\n"})
+	g := o.Governance()
+	r, _, err := g.RequestAccess(t.Context(), o.Person("stranger"), governance.Request{Entitlement: "lib:desk", Until: "2026-12-20"}, o.By("stranger"), "the move")
+	if err == nil {
+		_, err = g.DecideRequest(t.Context(), r.ID, store.Approve, o.By("owner"), "needed")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Apply()
+	asked := reviewed(t, o, governance.Review{Scope: store.SystemScope, Of: "lib", Reviewer: o.Person("owner").ID})
+	item := itemOf(t, o, asked, "stranger")
+	for _, i := range asked.Items {
+		if i.Person == o.Person("stranger").ID && i.Reviewer != "" {
+			t.Errorf("%s is asked", i.Reviewer) // and not the deputy, as one of the owners
+		}
+	}
+	keep := governance.Answer{Verdict: store.Keep, Reason: "r"}
+	if _, err := g.DecideItem(t.Context(), item, keep, o.By("owner")); !rights.IsRefused(err) {
+		t.Errorf("the approver answers: %v", err)
+	}
+	if _, err := g.DecideItem(t.Context(), item, keep, o.By("deputy")); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRuleTasks: a rule that a reviewer wants changed is a task with the change that removes
