@@ -39,7 +39,7 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"the machine's time zone", "behov.yaml", "Europe/Stockholm", "Local", `behov.yaml:13:11: "Local" is no time zone`},
 		{"second document", "behov.yaml", "database:", "---\ndatabase:", `behov.yaml:18:1: a second document begins here`},
 		{"not UTF-8", "behov.yaml", "# Dates in HR", "# Dat\xe9s in HR", `behov.yaml:12: the file is not UTF-8`},
-		{"kind without settings", "behov.yaml", memoryTarget, "    ldap:\n", `behov.yaml:99:5: a target has exactly one of ldap, scim, graph and memory; this one has 0`},
+		{"kind without settings", "behov.yaml", memoryTarget, "    ldap:\n", `behov.yaml:99:5: a target has exactly one of ldap, scim, graph, manual and memory; this one has 0`},
 		{"setting that is missing", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "      groups_dn: ou=groups\n", "", 1), `behov.yaml:115:7: groups_dn is missing`},
 		{"unencrypted", "behov.yaml", memoryTarget, strings.Replace(ldapTarget, "ldaps:", "ldap:", 1), `behov.yaml:115:7: the connection would not be encrypted`},
 		{"attribute that SCIM has not", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T}\n", `behov.yaml:114:12: attribute "cn" is not in the schema`},

@@ -148,6 +148,13 @@ func (db *DB) OrdersDueBefore(ctx context.Context, target string, day identity.D
 	return db.workOrders(ctx, `SELECT `+columns[WorkOrder]("")+` FROM work_order WHERE target = $1 AND state = 'waiting' AND due < $2 ORDER BY due, id LIMIT $3`, target, string(day), most)
 }
 
+// CountOrders returns how many work orders of a target wait, and how many of them were due
+// before a day.
+func (db *DB) CountOrders(ctx context.Context, target string, day identity.Date) (waiting, overdue int, err error) {
+	err = db.read.QueryRowxContext(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN due < $2 THEN 1 ELSE 0 END), 0) FROM work_order WHERE target = $1 AND state = 'waiting'`, target, string(day)).Scan(&waiting, &overdue)
+	return waiting, overdue, wrapped(err, "count work orders")
+}
+
 // OrdersAbout returns at most so many work orders about a person, the newest first.
 func (db *DB) OrdersAbout(ctx context.Context, person identity.PersonID, most int) ([]WorkOrder, error) {
 	return db.workOrders(ctx, `SELECT `+columns[WorkOrder]("")+` FROM work_order WHERE person_id = $1 ORDER BY id DESC LIMIT $2`, string(person), most)

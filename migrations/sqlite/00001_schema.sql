@@ -613,6 +613,7 @@ CREATE TABLE work_order (
 CREATE UNIQUE INDEX work_order_waiting ON work_order (target, key) WHERE state = 'waiting';
 CREATE INDEX work_order_due ON work_order (target, due, id) WHERE state = 'waiting';
 CREATE INDEX work_order_done ON work_order (target, done_on) WHERE state = 'done';
+CREATE INDEX work_order_state ON work_order (target, state, id);
 CREATE INDEX work_order_person ON work_order (person_id, id);
 
 -- The newest list of accounts of each target without an interface: of which day it is, the
