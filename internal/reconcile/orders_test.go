@@ -380,16 +380,16 @@ func TestListOfAccounts(t *testing.T) {
 	}
 	// A faulty list has one error, at its place, and changes nothing.
 	for text, want := range map[string]string{
-		"":                                          "unreadable 0:0",
-		"account\n":                                 "empty 0:0",
-		"login,entitlement\nx,clerk\n":              "no-account-column 1:0",
-		"account,entitlement,colour\nx,clerk,red\n": "unknown-column 1:0",
-		"account,enabled,enabled\nx,,\n":                    "column-twice 1:0",
-		"account,entitlement\nx,clerk\n,clerk\n":    "account-missing 3:1",
-		"account;entitlement\nx;clerk\nX;clerk\n":   "row-twice 3:1",
-		"account,enabled\nx,perhaps\n":              "enabled-unclear 2:3",
+		"":                             "unreadable 0:0",
+		"account\n":                    "empty 0:0",
+		"login,entitlement\nx,clerk\n": "no-account-column 1:0",
+		"account,entitlement,colour\nx,clerk,red\n":             "unknown-column 1:0",
+		"account,enabled,enabled\nx,,\n":                        "column-twice 1:0",
+		"account,entitlement\nx,clerk\n,clerk\n":                "account-missing 3:1",
+		"account;entitlement\nx;clerk\nX;clerk\n":               "row-twice 3:1",
+		"account,enabled\nx,perhaps\n":                          "enabled-unclear 2:3",
 		"account,entitlement,enabled\nx,clerk,no\nx,boss,yes\n": "enabled-differs 3:8",
-		"account,entitlement\nx,\"clerk\n":          "unreadable",
+		"account,entitlement\nx,\"clerk\n":                      "unreadable",
 	} {
 		err := h.upload(text)
 		var refused *reason.Refusal
@@ -520,4 +520,3 @@ func isRefusal(err error, code reason.Code) bool {
 	var refused *reason.Refusal
 	return errors.As(err, &refused) && refused.Reason.Code() == code
 }
-
