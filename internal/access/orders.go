@@ -134,6 +134,32 @@ func (t towards) object(who identity.PersonID) rights.Object {
 	return o
 }
 
+// HandlesOrders reports whether there is a target without an interface whose orders the
+// viewer may see.
+func (v *View) HandlesOrders() bool {
+	return slices.ContainsFunc(v.Config.Targets, func(t config.Target) bool {
+		_, is := t.Manual()
+		return is && (v.everyone || v.towards(t, "") != towards{})
+	})
+}
+
+// OrdersWaiting returns how many work orders wait in the targets whose orders the viewer
+// gets, or of whose system the viewer is an owner.
+func (v *View) OrdersWaiting() (int, error) {
+	n := 0
+	for _, t := range v.Config.Targets {
+		if _, is := t.Manual(); !is || v.towards(t, "") == (towards{}) {
+			continue
+		}
+		waiting, _, err := v.DB.CountOrders(v.ctx, t.Name, v.Today())
+		if err != nil {
+			return 0, err
+		}
+		n += waiting
+	}
+	return n, nil
+}
+
 // ManualTargets returns the targets without an interface whose orders the viewer may see.
 func (v *View) ManualTargets() ([]ManualTarget, error) {
 	all := []ManualTarget{}
