@@ -126,6 +126,7 @@ type orderReader interface {
 	WorkOrder(ctx context.Context, number int64) (store.WorkOrder, error)
 	OrdersInState(ctx context.Context, target string, state store.OrderState, before int64, most int) ([]store.WorkOrder, error)
 	OrdersDueBefore(ctx context.Context, target string, day identity.Date, most int) ([]store.WorkOrder, error)
+	OrdersAbout(ctx context.Context, person identity.PersonID, most int) ([]store.WorkOrder, error)
 	CountOrders(ctx context.Context, target string, day identity.Date) (waiting, overdue int, err error)
 	AccountList(target string) *store.AccountList
 	PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error)

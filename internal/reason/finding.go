@@ -303,6 +303,9 @@ type OrderWaiting struct {
 	Due   identity.Date `json:"due"`
 }
 
+// DependsOnOrdered says that a person makes the change on which this one depends.
+type DependsOnOrdered struct{ kind }
+
 // OrderConfirmed says that a person made the change that was ordered, and confirmed it.
 type OrderConfirmed struct {
 	kind

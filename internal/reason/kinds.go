@@ -156,6 +156,7 @@ var kindTable = []struct {
 	{"step-parked", StepParked{}},
 	{"step-given-up", StepGivenUp{}},
 	{"order-waiting", OrderWaiting{}},
+	{"depends-on-ordered", DependsOnOrdered{}},
 	{"order-confirmed", OrderConfirmed{}},
 	{"order-shown", OrderShown{}},
 	{"order-impossible", OrderImpossible{}},

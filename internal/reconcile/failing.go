@@ -73,7 +73,9 @@ func (e *Engine) readOrders(ctx context.Context, w *inputs, t *plan.Target) erro
 	if t.SkippedSteps == nil {
 		t.SkippedSteps = map[audit.StepKey]reason.Reason{}
 	}
+	t.Ordered = map[audit.StepKey]bool{}
 	for _, o := range orders {
+		t.Ordered[o.Key] = true
 		t.SkippedSteps[o.Key] = reason.Of(reason.OrderWaiting{Order: o.ID, Due: o.Due})
 	}
 	w.orders = append(w.orders, orders...)

@@ -239,6 +239,10 @@ func TestWorkOrders(t *testing.T) {
 	if got := h.has("1"); got != "" {
 		t.Errorf("before anything is confirmed she has %s", got)
 	}
+	again, err := h.Plan(t.Context(), reconcile.Scope{})
+	if err != nil || again.Status() != plan.Nothing || len(again.SkippedSteps) != 2 || len(again.FailedSteps()) != 0 {
+		t.Errorf("while the orders wait the plan is %+v, %v", again, err)
+	}
 	first, err := h.DB.WorkOrder(t.Context(), 1)
 	if err != nil || first.Due != "2026-03-07" || first.Name == "" {
 		t.Errorf("%+v, %v", first, err)
