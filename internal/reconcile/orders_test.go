@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -134,7 +135,92 @@ func (h *payroll) runs() *execute.Result {
 	if err != nil || len(again.Plan.Steps) > 0 {
 		h.t.Fatalf("a second run does %v, %v", opsOf(again.Plan.Steps), err)
 	}
+	var people []identity.PersonID
+	for p, err := range h.DB.People(h.t.Context()) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		people = append(people, p.ID)
+	}
+	results, err := h.ReconcilePeople(h.t.Context(), people, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Err != nil || len(r.Result.Plan.Steps) > 0 {
+			h.t.Fatalf("a run for each person does %v, %v", opsOf(r.Result.Plan.Steps), r.Err)
+		}
+	}
 	return r
+}
+
+// lostAnswer is a target whose answers are lost.
+type lostAnswer struct{ connectors.Connector }
+
+// Apply implements connectors.Connector.
+func (l lostAnswer) Apply(ctx context.Context, changes []connectors.Change) []connectors.Result {
+	l.Connector.Apply(ctx, changes)
+	return slices.Repeat([]connectors.Result{{Err: connectors.Errorf(connectors.TargetDown, "the answer is lost")}}, len(changes))
+}
+
+// TestOrderAfterALostAnswer: a run that stops between the intent of a step and its order has
+// ordered nothing, and the next run orders it once.
+func TestOrderAfterALostAnswer(t *testing.T) {
+	h := newPayroll(t, "")
+	h.says("1 library CLERK")
+	whole := h.Targets["pay"]
+	h.Targets["pay"] = lostAnswer{whole}
+	if r, err := h.Run(t.Context(), reconcile.Scope{}); err != nil || r.Err() == nil {
+		t.Fatal(r, err)
+	}
+	h.wantOrders("after a lost answer", store.OrderWaiting)
+	h.Targets["pay"] = whole
+	h.runs()
+	h.wantOrders("afterwards", store.OrderWaiting, "1 create-account", "1 add-member clerk")
+	h.confirms("")
+	h.runs()
+	h.verify()
+}
+
+// TestOrdersOfAPersonAlone: a run for one person orders, withdraws, and takes what a list
+// shows as a run for everyone does.
+func TestOrdersOfAPersonAlone(t *testing.T) {
+	h := newPayroll(t, "")
+	alone := func() {
+		t.Helper()
+		for range 2 {
+			results, err := h.ReconcilePeople(t.Context(), []identity.PersonID{h.person("1").ID}, nil)
+			if err != nil || len(results) != 1 || results[0].Err != nil || results[0].Result.Err() != nil {
+				t.Fatal(results, err)
+			}
+		}
+	}
+	h.says("1 library CLERK")
+	h.runs() // a first load is for everyone
+	h.says("1 school CLERK", "2 library OTHER")
+	alone()
+	h.wantOrders("while the account waits", store.OrderWaiting, "1 create-account", "1 add-member clerk")
+	h.confirms("")
+	alone()
+	h.wantOrders("when it is there", store.OrderWaiting, "1 add-member school")
+	h.says("1 library CLERK", "2 library OTHER")
+	alone()
+	h.wantOrders("not wanted any more", store.OrderWithdrawn, "1 add-member school")
+	h.says("1 school CLERK", "2 library OTHER")
+	alone()
+	name := ""
+	if err := h.DB.AccountList("pay").Each(t.Context(), func(a connectors.Account) error { name = a.Name; return nil }, func(string, string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.upload("account,entitlement\n" + name + ",clerk\n" + name + ",school\n"); err != nil {
+		t.Fatal(err)
+	}
+	alone()
+	h.wantOrders("the list has it", store.OrderWaiting)
+	if got := h.has("1"); got != "account pay:clerk pay:school" {
+		t.Errorf("she has %q", got)
+	}
+	h.verify()
 }
 
 // orders returns the orders of a state as "person op entitlement", in their order.
