@@ -313,6 +313,9 @@ func TestGoldenJSON(t *testing.T) {
 	h.edit("behov.yaml", "\ntargets:\n", "\ntargets:\n  doors: {manual: {to: \"1006\", escalate: \"1001\"}}\n")
 	h.edit("catalogue.yaml", "systems:\n", "systems:\n  doors: {owner: \"1001\", target: doors, entitlements: {outer: {}}}\n")
 	h.edit("policy.csv", "p, librarians,", "p, doors, \"r.sub.job_code == '4410'\", doors:outer, allow, librarians come in\np, librarians,")
+	if code, out, errs := h.run("check"); code != 0 {
+		t.Fatal(code, out, errs)
+	}
 	if code, out, errs := h.run("apply", "--yes"); code != 0 {
 		t.Fatal(code, out, errs)
 	}

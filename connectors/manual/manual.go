@@ -27,8 +27,8 @@ type Config struct {
 	Escalate string `yaml:"escalate"`
 	// Entitlements are those that the catalogue has in the target.
 	Entitlements []string `yaml:"-"`
-	// Records holds what the application is known to hold; nil where only the configuration
-	// is checked.
+	// Records holds what the application is known to hold; nil where only the configuration is
+	// checked.
 	Records Records `yaml:"-"`
 }
 
@@ -70,7 +70,29 @@ func New(cfg Config) (*Connector, error) {
 	case cfg.Escalate == cfg.To:
 		return nil, errors.New("manual: escalate is the same as to: name another person, or leave it out")
 	}
+	if cfg.Records == nil {
+		cfg.Records = noRecords{}
+	}
 	return &Connector{cfg: cfg}, nil
+}
+
+// noRecords is an application of which nothing is known: a configuration is checked without
+// a database.
+type noRecords struct{}
+
+// Each implements Records.
+func (noRecords) Each(context.Context, func(connectors.Account) error, func(string, string) error) error {
+	return nil
+}
+
+// Some implements Records.
+func (noRecords) Some(context.Context, []connectors.AccountRef, func(connectors.Account) error, func(string, string) error) error {
+	return nil
+}
+
+// Adopt implements Records.
+func (noRecords) Adopt(context.Context, string, string) error {
+	return errors.New("there is no database")
 }
 
 // IsMailbox reports whether To or Escalate is a mail address, and not a person.

@@ -47,13 +47,12 @@ type WorkOrder struct {
 type ManualTarget struct {
 	Target string `json:"target"`
 	// To and Escalate get the orders, and those that are overdue: a person, or a mail address.
-	To       OrderReceiver     `json:"to"`
-	Escalate OrderReceiver     `json:"escalate,omitzero"`
-	Days     int               `json:"days"` // in which an order is to be done
-	List     store.ListVersion `json:"-"`
-	ListDay  identity.Date     `json:"list_day,omitempty"` // of which the list in use is
-	Accounts int               `json:"accounts"`           // in that list
-	Columns  []string          `json:"columns"`            // that a list may have
+	To       OrderReceiver `json:"to"`
+	Escalate OrderReceiver `json:"escalate,omitzero"`
+	Days     int           `json:"days"`               // in which an order is to be done
+	ListDay  identity.Date `json:"list_day,omitempty"` // of which the list in use is
+	Accounts int           `json:"accounts"`           // in that list
+	Columns  []string      `json:"columns"`            // that a list may have
 	// Waiting is how many orders wait, and Overdue how many of them are overdue.
 	Waiting int `json:"waiting"`
 	Overdue int `json:"overdue"`
@@ -177,10 +176,11 @@ func (v *View) ManualTargets() ([]ManualTarget, error) {
 		if m.Escalate, err = v.receiver(settings.Escalate); err != nil {
 			return nil, err
 		}
-		if m.List, err = v.DB.AccountList(t.Name).Version(v.ctx); err != nil {
+		list, err := v.DB.AccountList(t.Name).Version(v.ctx)
+		if err != nil {
 			return nil, err
 		}
-		m.ListDay, m.Accounts = m.List.Day, m.List.Accounts
+		m.ListDay, m.Accounts = list.Day, list.Accounts
 		if m.Waiting, m.Overdue, err = v.DB.CountOrders(v.ctx, t.Name, v.Today()); err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/identity"
 )
 
 // Settings are the settings of a target's connector. Each kind of target is one
@@ -263,6 +264,19 @@ func (t Target) Manual() (manual.Config, bool) {
 	c := *s.Config
 	c.Days = cmp.Or(c.Days, manual.DefaultDays)
 	return c, true
+}
+
+// OrderReceivers returns the records of the people who get the work orders of a target of
+// kind manual, at once or when they are overdue.
+func (t Target) OrderReceivers() []identity.SourceKey {
+	settings, _ := t.Manual()
+	var keys []identity.SourceKey
+	for _, ref := range []string{settings.To, settings.Escalate} {
+		if source, key, ok := strings.Cut(ref, "/"); ok && !manual.IsMailbox(ref) {
+			keys = append(keys, identity.SourceKey{Source: source, Key: key})
+		}
+	}
+	return keys
 }
 
 // ListColumns returns the columns of a list of the target's accounts that hold attributes, by

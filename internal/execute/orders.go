@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/alert"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -120,7 +119,7 @@ func (x *Executor) ResolveOrders(ctx context.Context, orders []store.WorkOrder, 
 				continue
 			}
 			end := OrderEnd{State: store.OrderDone, Actor: x.Actor, At: x.Now(), Why: reason.Of(reason.OrderShown{Order: o.ID}), Since: o.Ordered()}
-			if s.Op == connectors.RemoveMember || s.Op == connectors.DisableAccount || s.Op == connectors.DeleteAccount {
+			if o.Takes() {
 				end.Since = time.Time{}
 			}
 			waited, err := EndOrder(ctx, tx, o, end)

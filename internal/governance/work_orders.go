@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/internal/blastradius"
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
@@ -34,10 +31,7 @@ func (g *Governance) ConfirmOrder(ctx context.Context, order int64, day identity
 	d.Verdict = store.Confirm
 	return g.endOrder(ctx, o, d, func(d store.Decision) execute.OrderEnd {
 		end := execute.OrderEnd{State: store.OrderDone, DoneOn: day, Why: reason.Of(reason.OrderConfirmed{Order: o.ID, Done: day, Decision: d.Seq})}
-		switch connectors.Op(o.Op) {
-		case connectors.RemoveMember, connectors.DisableAccount, connectors.DeleteAccount:
-			// Access is an upper bound: it ends when that is known.
-		default:
+		if !o.Takes() { // access is an upper bound: it ends when that is known
 			end.Since = g.startOf(day, o.Ordered())
 		}
 		return end
@@ -90,13 +84,8 @@ func (g *Governance) authorizeOrder(ctx context.Context, order int64, by rights.
 func (g *Governance) targetObject(ctx context.Context, target, entitlement string) (rights.Object, error) {
 	object := rights.Object{About: []identity.PersonID{}, Managers: []identity.PersonID{}}
 	c, _ := g.Config.Target(target)
-	settings, _ := c.Manual()
-	for _, ref := range []string{settings.To, settings.Escalate} {
-		source, key, _ := strings.Cut(ref, "/")
-		if ref == "" || manual.IsMailbox(ref) {
-			continue
-		}
-		p, known, err := g.DB.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
+	for _, key := range c.OrderReceivers() {
+		p, known, err := g.DB.PersonByKey(ctx, key)
 		if err != nil {
 			return object, err
 		}
@@ -192,25 +181,9 @@ func (g *Governance) UploadList(ctx context.Context, target string, file Account
 
 // checkShrunk refuses a list that takes something from more accounts than a limit allows.
 func (g *Governance) checkShrunk(ctx context.Context, target string, limit blastradius.Limit, accounts []store.ListedAccount) error {
-	listed := map[string]store.ListedAccount{}
-	for _, a := range accounts {
-		listed[strings.ToLower(a.Name)] = a
-	}
-	names, loses := map[string]string{}, map[string]bool{}
-	err := g.DB.AccountList(target).Each(ctx, func(a connectors.Account) error {
-		names[a.ID] = strings.ToLower(a.Name)
-		if _, there := listed[names[a.ID]]; !there {
-			loses[a.ID] = true
-		}
-		return nil
-	}, func(accountID, entitlement string) error {
-		if !slices.Contains(listed[names[accountID]].Entitlements, entitlement) {
-			loses[accountID] = true
-		}
-		return nil
-	})
-	if err != nil || limit.Allows(len(loses), len(names)) {
+	losing, known, err := g.DB.AccountList(target).Losing(ctx, accounts)
+	if err != nil || limit.Allows(losing, known) {
 		return err
 	}
-	return refuse(reason.ListShrank{Count: len(loses), Before: len(names), Most: limit.Most(len(names))})
+	return refuse(reason.ListShrank{Count: losing, Before: known, Most: limit.Most(known)})
 }

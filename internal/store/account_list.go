@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -118,6 +119,29 @@ func (l *AccountList) Some(ctx context.Context, refs []connectors.AccountRef, ac
 		}
 	}
 	return nil
+}
+
+// Losing returns how many of the accounts that are known would be gone by a list, or lose
+// something, and how many are known.
+func (l *AccountList) Losing(ctx context.Context, list []ListedAccount) (losing, known int, err error) {
+	listed := map[string]ListedAccount{}
+	for _, a := range list {
+		listed[strings.ToLower(a.Name)] = a
+	}
+	names, loses := map[string]string{}, map[string]bool{}
+	err = l.Each(ctx, func(a connectors.Account) error {
+		names[a.ID] = strings.ToLower(a.Name)
+		if of, there := listed[names[a.ID]]; !there || a.Enabled && of.Disabled {
+			loses[a.ID] = true
+		}
+		return nil
+	}, func(accountID, entitlement string) error {
+		if !slices.Contains(listed[names[accountID]].Entitlements, entitlement) {
+			loses[accountID] = true
+		}
+		return nil
+	})
+	return len(loses), len(names), err
 }
 
 // Adopt notes whose an account is.

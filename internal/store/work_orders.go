@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
@@ -63,6 +64,15 @@ func (o WorkOrder) Ordered() time.Time { return instant(o.OrderedUS) }
 
 // Ended is when it was ended, UTC; zero while it waits.
 func (o WorkOrder) Ended() time.Time { return instant(o.EndedUS) }
+
+// Takes reports whether the change takes something away.
+func (o WorkOrder) Takes() bool {
+	switch connectors.Op(o.Op) {
+	case connectors.RemoveMember, connectors.DisableAccount, connectors.DeleteAccount:
+		return true
+	}
+	return false
+}
 
 const orderContext = "work_order.name"
 

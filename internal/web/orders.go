@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
@@ -121,10 +120,4 @@ func (v *visit) ordersPage() (ordersPage, error) {
 }
 
 // givesByOrder reports whether a change that is ordered gives something.
-func givesByOrder(op string) bool {
-	switch connectors.Op(op) {
-	case connectors.RemoveMember, connectors.DisableAccount, connectors.DeleteAccount:
-		return false
-	}
-	return true
-}
+func givesByOrder(op string) bool { return !store.WorkOrder{Op: op}.Takes() }
