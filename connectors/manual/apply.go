@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
 )
@@ -79,6 +80,9 @@ func (c *Connector) apply(ctx context.Context, s *state, change connectors.Chang
 func (s *state) create(change connectors.Change) connectors.Outcome {
 	if change.Account.Name == "" || change.Account.Anchor == "" {
 		return refused("the account has no login name or no anchor; both are required")
+	}
+	if strings.Contains(change.Account.Name+change.Account.Anchor, "\x00") || !utf8.ValidString(change.Account.Name) {
+		return refused("the login name is no text")
 	}
 	if id, there := s.byAnchor[change.Account.Anchor]; there {
 		return connectors.Outcome{Status: connectors.AlreadyApplied, AccountID: id}

@@ -73,7 +73,7 @@ func TestConformance(t *testing.T) {
 			return &obeyed{c, db}
 		}
 		return conformance.Fixture{
-			Connector: open(t), Reopen: open, Entitlements: []string{"clerk", "boss"}, Text: "none",
+			Connector: open(t), Reopen: open, Entitlements: []string{"clerk", "boss"}, Text: "none", StrictNames: true,
 			Attributes: func(string) map[string][]string { return nil },
 			Foreign:    func(t *testing.T, name string) string { return foreign(t, db, list, name) },
 			Remove: func(t *testing.T, id string) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -71,10 +72,10 @@ func (l *AccountList) Each(ctx context.Context, account func(connectors.Account)
 func (l *AccountList) Some(ctx context.Context, refs []connectors.AccountRef, account func(connectors.Account) error, member func(accountID, entitlement string) error) error {
 	var ids, anchors, hashes []string
 	for _, ref := range refs {
-		if ref.ID != "" {
+		if ref.ID != "" && storable(ref.ID) {
 			ids = append(ids, ref.ID)
 		}
-		if ref.Anchor != "" {
+		if ref.Anchor != "" && storable(ref.Anchor) {
 			anchors = append(anchors, ref.Anchor)
 		}
 		if ref.Name != "" {
@@ -120,6 +121,9 @@ func (l *AccountList) Some(ctx context.Context, refs []connectors.AccountRef, ac
 	}
 	return nil
 }
+
+// storable reports whether a text can be in a column: PostgreSQL refuses to look for another.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
 // Losing returns how many of the accounts that are known would be gone by a list, or lose
 // something, and how many are known.
