@@ -168,7 +168,7 @@ type Change struct {
 // Status is the target's answer to a change.
 type Status string
 
-// The three possible answers of a target.
+// The possible answers of a target.
 const (
 	// Applied: the target carried out the change.
 	Applied Status = "applied"
@@ -177,6 +177,10 @@ const (
 	// Refused: the target understood the change and rejected it (name taken, no
 	// such account, no such group, policy). Repeating it unchanged is no use.
 	Refused Status = "refused"
+	// Ordered: the target cannot be changed by a program. behov asks a person to make the
+	// change, and the target shows it when that person has confirmed it. The connector
+	// itself remembers nothing of it.
+	Ordered Status = "ordered"
 )
 
 // Outcome is the target's answer to a change.

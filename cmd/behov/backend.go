@@ -26,6 +26,7 @@ type operations interface {
 	systemOperations
 	conflictOperations
 	requestOperations
+	orderOperations
 	ruleOperations
 	importReader
 	reporter

@@ -112,4 +112,9 @@ var shapes = []shape{
 	{"token revoke", revokedTokenJSON{}},
 	{"version", versionJSON{}},
 	{"whoami", api.Me{}},
+	{"work-orders cannot", access.Decision{}},
+	{"work-orders confirm", access.Decision{}},
+	{"work-orders list", list[access.WorkOrder]{}},
+	{"work-orders targets", list[access.ManualTarget]{}},
+	{"work-orders upload", access.Decision{}},
 }

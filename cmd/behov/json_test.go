@@ -309,6 +309,24 @@ func TestGoldenJSON(t *testing.T) {
 	h = withDirectory(t)
 	h.drop("hr-2026-11-01.csv")
 	print(0, "hr pull", "hr", "pull", "hr")
+	h.now = func() time.Time { return time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC) }
+	h.edit("behov.yaml", "\ntargets:\n", "\ntargets:\n  doors: {manual: {to: \"1006\", escalate: \"1001\"}}\n")
+	h.edit("catalogue.yaml", "systems:\n", "systems:\n  doors: {owner: \"1001\", target: doors, entitlements: {outer: {}}}\n")
+	h.edit("policy.csv", "p, librarians,", "p, doors, \"r.sub.job_code == '4410'\", doors:outer, allow, librarians come in\np, librarians,")
+	if code, out, errs := h.run("check"); code != 0 {
+		t.Fatal(code, out, errs)
+	}
+	if code, out, errs := h.run("apply", "--yes"); code != 0 {
+		t.Fatal(code, out, errs)
+	}
+	print(0, "work-orders list", "work-orders", "list", "--target", "doors")
+	print(0, "work-orders confirm", "work-orders", "confirm", "1", "--reason", "r")
+	print(0, "work-orders cannot", "work-orders", "cannot", "2", "--reason", "r")
+	if err := os.WriteFile(h.file("doors.csv"), []byte("account,entitlement\nvisitor,outer\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	print(0, "work-orders upload", "work-orders", "upload", "doors", h.file("doors.csv"), "--reason", "r")
+	print(0, "work-orders targets", "work-orders", "targets")
 	_, out, _ := h.run("version", "--json")
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(out), &object); err != nil || string(object["version"]) != "1" || object["program"] == nil {

@@ -49,6 +49,9 @@ func (a *planPrinter) print(p access.Plan) {
 			a.printf("  %s: %s; %s\n", n.name(s.Step.Person), stepText(s.Step.Step), s.Why.Text)
 		}
 	}
+	if ordered := p.OrderedSteps(); len(ordered) > 0 {
+		a.printf("\nORDERED: %s for people to make. Look at them with behov work-orders list.\n", count(len(ordered), "step waits", "steps wait"))
+	}
 	if len(p.GatedGrants) > 0 {
 		a.printf("\nWaiting grants:\n")
 		for i, g := range p.GatedGrants {

@@ -63,6 +63,7 @@ type View struct {
 	linked    []identity.PersonID        // other records of the viewer
 	owned     map[identity.PersonID]bool // those who have something in a system of the viewer's
 	asked     map[identity.PersonID]bool // those about whom a review asks the viewer
+	assigned  map[identity.PersonID]bool // those about whom the viewer got a work order
 	everyone  bool                       // the viewer sees everyone, whatever their relation
 	words     *wording.Printer
 	people    map[identity.PersonID]identity.Person
@@ -84,7 +85,7 @@ func (v *View) Subject() rights.Subject { return v.viewer.Subject }
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
 	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, sees: map[identity.PersonID]visibility{},
-		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, allowed: map[relation]allowance{}, stages: map[identity.Stage]reason.Reason{}}
+		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, assigned: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, allowed: map[relation]allowance{}, stages: map[identity.Stage]reason.Reason{}}
 	reader := wording.Reader{Language: viewer.Language, Place: viewer.Place, Zone: a.Config.Zone, Person: v.Name, Decision: v.decisionText}
 	if reader.Language == "" {
 		reader.Language = wording.English
@@ -152,6 +153,9 @@ func (v *View) visibleByRights(p identity.Person) (visibility, error) {
 	}
 	if v.asked[p.ID] {
 		o.Reviewer = who
+	}
+	if v.assigned[p.ID] {
+		o.Assignees = []identity.PersonID{who}
 	}
 	sees, err := v.may(rights.SeePerson, o)
 	if err != nil || !sees {

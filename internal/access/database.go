@@ -21,6 +21,7 @@ type Database interface {
 	heldReader
 	trailReader
 	waitingReader
+	orderReader
 	reviewReader
 	targetReader
 	registerReader
@@ -118,6 +119,18 @@ type waitingReader interface {
 	OpenReviews(ctx context.Context) (reviews, questions int, err error)
 	DecryptReasons(ctx context.Context, decisions ...*store.Decision) error
 	Pauses(ctx context.Context) (map[string]store.Decision, error)
+}
+
+// orderReader reads the work orders of targets without an interface, and the lists of their
+// accounts.
+type orderReader interface {
+	WorkOrder(ctx context.Context, number int64) (store.WorkOrder, error)
+	OrdersInState(ctx context.Context, target string, state store.OrderState, before int64, most int) ([]store.WorkOrder, error)
+	OrdersDueBefore(ctx context.Context, target string, day identity.Date, most int) ([]store.WorkOrder, error)
+	OrdersAbout(ctx context.Context, person identity.PersonID, most int) ([]store.WorkOrder, error)
+	CountOrders(ctx context.Context, target string, day identity.Date) (waiting, overdue int, err error)
+	AccountList(target string) *store.AccountList
+	PersonByKey(ctx context.Context, key identity.SourceKey) (identity.Person, bool, error)
 }
 
 // reviewReader reads reviews.

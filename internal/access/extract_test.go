@@ -50,6 +50,8 @@ var notInExtract = map[string]string{
 	"limit_usage":        "counts the steps of the last hour, which are in the audit trail",
 	"rules_source":       "the rules as they were written, sealed as a whole: a catalogue names owners by their records, which are in the extract",
 	"connector_memory":   "what a connector keeps from one reading of a target to the next, sealed as a whole: it is no register by person",
+	"work_order":         "each order is a step and its decisions, which are in the extract",
+	"listed_account":     "what a target without an interface holds, sealed as a whole: which accounts are the person's is in accounts",
 	"idempotent_request": "answers of the last day, by a hash of what was asked: they repeat what is elsewhere",
 }
 

@@ -104,13 +104,14 @@ type holdings struct {
 	pending []pendingStep
 }
 
-// pendingStep is a planned step that is not done: it is held, was rejected, or the target
+// pendingStep is a planned step that is not done: it is held, was rejected or ordered, or the target
 // did not do it.
 type pendingStep struct {
 	plan.Step
 	hold     audit.HoldDigest // empty when it is not held
 	rejected bool
 	failing  store.FailingStep // zero when it was not tried
+	order    store.WorkOrder   // that a person was given; zero for none
 }
 
 func (v *View) holdings(s subject) (holdings, error) {
@@ -135,8 +136,21 @@ func (v *View) holdings(s subject) (holdings, error) {
 			h.pending = append(h.pending, p)
 		}
 	}
+	orders, err := v.DB.OrdersAbout(v.ctx, s.ID, ordersConsidered)
+	if err != nil {
+		return h, err
+	}
+	for _, o := range orders {
+		p := pendingStep{order: o}
+		if o.State == store.OrderWaiting && json.Unmarshal([]byte(o.Body), &p.Step) == nil {
+			h.pending = append(h.pending, p)
+		}
+	}
 	return h, nil
 }
+
+// ordersConsidered is among how many of a person's newest work orders those are that wait.
+const ordersConsidered = 200
 
 // heldSteps returns the steps of a person that wait for a decision, or were rejected.
 func (v *View) heldSteps(id identity.PersonID) ([]pendingStep, error) {
@@ -218,6 +232,8 @@ func pendingState(s pendingStep, is bool, next, held, stuck GrantState) GrantSta
 		return next
 	case s.hold != "":
 		return held
+	case s.order.ID != 0:
+		return next
 	}
 	return stuck
 }
@@ -255,6 +271,9 @@ func (v *View) standing(id policy.EntitlementID, state GrantState, s pendingStep
 // standingReason returns the reason that words a state.
 func standingReason(state GrantState, s pendingStep) reason.Reason {
 	f := s.failing
+	if o := s.order; o.ID != 0 && (state == GetsNext || state == LosesNext) {
+		return reason.Of(reason.OrderWaiting{Order: o.ID, Due: o.Due})
+	}
 	stuck := reason.StuckStep{Step: string(f.Key), Count: f.Tries, Last: f.Detail, Parked: f.State == store.Parked, GivenUp: f.State == store.GivenUp}
 	held := reason.HeldGrant{Hold: string(s.hold), Rejected: s.rejected}
 	switch state {

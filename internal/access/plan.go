@@ -26,7 +26,7 @@ type Plan struct {
 	Released []plan.Released `json:"released"`
 	// AwaitingCompleteRead are steps that wait for a complete reading of their target.
 	AwaitingCompleteRead []WaitingSteps `json:"awaiting_complete_read"`
-	// SkippedSteps failed before, or depend on one that did: this run does not try them.
+	// SkippedSteps failed before or were ordered, or depend on such a step: this run does not try them.
 	SkippedSteps []SkippedStep `json:"skipped_steps"`
 	// Deferred is what a plan for some people leaves to one for everyone.
 	Deferred []DeferredPerson `json:"deferred"`
@@ -53,11 +53,22 @@ func (p Plan) Status() plan.Status {
 	return plan.Nothing
 }
 
-// FailedSteps returns the skipped steps that were not given up.
+// OrderedSteps returns the skipped steps that a person was asked to make.
+func (p Plan) OrderedSteps() []SkippedStep {
+	var ordered []SkippedStep
+	for _, s := range p.SkippedSteps {
+		if s.Ordered {
+			ordered = append(ordered, s)
+		}
+	}
+	return ordered
+}
+
+// FailedSteps returns the skipped steps that failed and were not given up.
 func (p Plan) FailedSteps() []SkippedStep {
 	var failed []SkippedStep
 	for _, s := range p.SkippedSteps {
-		if !s.GivenUp {
+		if !s.GivenUp && !s.Ordered {
 			failed = append(failed, s)
 		}
 	}
@@ -94,6 +105,7 @@ type SkippedStep struct {
 	Why     Reason `json:"why"`
 	Step    Step   `json:"step"`
 	GivenUp bool   `json:"given_up"` // by a decision
+	Ordered bool   `json:"ordered"`  // a person was asked to make the change
 }
 
 // DeferredPerson is a person whom a plan for some people leaves to one for everyone.
@@ -146,7 +158,7 @@ func (v *View) Plan(p *plan.Plan) (Plan, error) {
 			return WaitingSteps{w.Target, v.Because(w.Why), v.stepsOf(w.Steps)}
 		}),
 		SkippedSteps: each(p.SkippedSteps, func(s plan.SkippedStep) SkippedStep {
-			return SkippedStep{v.Because(s.Why), v.Step(&s.Step), s.GivenUp}
+			return SkippedStep{v.Because(s.Why), v.Step(&s.Step), s.GivenUp, s.Ordered}
 		}),
 		Deferred: each(p.Deferred, func(d plan.DeferredPerson) DeferredPerson {
 			who, why := v.plannedOptional(d.Person, d.Why)

@@ -71,7 +71,7 @@ func TestNoOtherSiteWrites(t *testing.T) {
 // TestOthersObjects: a stranger who knows every ID of others gets at none of them, by any
 // route of the document.
 func TestOthersObjects(t *testing.T) {
-	h := newHouse(t, nil)
+	h := newHouse(t, withPay)
 	h.Apply()
 	staff := h.Person("staff").ID
 	if err := h.DB.PutSession(t.Context(), store.Session{Hash: store.HashSession("x"), ID: "0197b1f0-0000-7000-8000-00000000000a", Person: staff, Data: `{"deadline":"2027-01-01T00:00:00Z","values":{}}`,
@@ -84,7 +84,7 @@ func TestOthersObjects(t *testing.T) {
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	simulation := h.good(h.post("operator", "/simulations", map[string]any{"units": "unit,parent,name\noffice,,The office\nhideout,,The hideout\n"})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "rules": "0123456789ab", "digest": h.held(staff), "item": h.question(staff), "request": h.request(staff)},
+		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "rules": "0123456789ab", "digest": h.held(staff), "item": h.question(staff), "request": h.request(staff), "order": h.order(staff)},
 		"get-review":      {"review": h.finished()},
 		"sign-off-review": {"review": h.finished()},
 		"get-plan":        {"id": plan[strings.LastIndexByte(plan, '/')+1:]},

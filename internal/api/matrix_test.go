@@ -26,7 +26,7 @@ func reads(h *house, about string) map[string]string {
 	id := string(h.Person(about).ID)
 	return map[string]string{
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
-		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "get-request": "/requests/" + h.request(h.Person(about).ID), "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "suggest-rules": "/rules/suggestions", "get-rules-approval": "/rules/approval", "list-entitlements": "/entitlements",
+		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-manual-targets": "/manual-targets", "list-work-orders": "/work-orders", "get-work-order": "/work-orders/999", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "get-request": "/requests/" + h.request(h.Person(about).ID), "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "suggest-rules": "/rules/suggestions", "get-rules-approval": "/rules/approval", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
 		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}
@@ -72,6 +72,11 @@ func (h *house) writes(id, about string) write {
 	case "approve-request", "refuse-request", "withdraw-request":
 		verb, _, _ := strings.Cut(id, "-")
 		return write{"/requests/" + h.request(person.ID) + "/" + verb, why}
+	case "confirm-work-order", "cannot-work-order":
+		verb, _, _ := strings.Cut(id, "-")
+		return write{"/work-orders/" + h.order(person.ID) + "/" + verb, why}
+	case "upload-account-list":
+		return write{"/targets/pay/account-list", map[string]any{"name": "pay.csv", "content": "account\nx\n"}}
 	case "propose-erasure":
 		return write{at + "/erasure", why}
 	case "enable-account":
@@ -251,6 +256,26 @@ func (h *house) question(about identity.PersonID) string {
 	return item.Ref()
 }
 
+// withPay adds a target without an interface, of a system of the owner's.
+var withPay = map[string]string{
+	"behov.yaml":     "  pay: {manual: {to: pay@example.org}}\n",
+	"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true}, desk: {requestable: true, emergency: true, purpose: lend at the desk}}}\n  pay: {owner: owner, deputies: [deputy], target: pay, entitlements: {clerk: {}}}\n",
+}
+
+// order places a work order about a person.
+func (h *house) order(about identity.PersonID) string {
+	h.t.Helper()
+	var number int64
+	o := store.WorkOrder{Target: "pay", Person: about, Key: audit.StepKey(fmt.Sprint(time.Now().UnixNano())), Body: "{}", Op: string(connectors.RemoveMember), Entitlement: "pay:clerk", Native: "clerk", Due: "2030-01-01", Name: "x"}
+	if err := h.DB.Write(h.t.Context(), func(tx *store.Tx) (err error) {
+		number, err = tx.PlaceOrder(h.t.Context(), o, h.Time)
+		return err
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+	return strconv.FormatInt(number, 10)
+}
+
 // finished starts a review of which every question has an answer, and returns its number.
 func (h *house) finished() string {
 	h.t.Helper()
@@ -324,7 +349,7 @@ func (h *house) matrixOfReading(id, rule string) {
 				want = http.StatusForbidden
 			case rule == "sees-everyone" && !slices.Contains(everyone, who):
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan" || id == "get-simulation", id == "get-request" && !sees && who != "owner" && who != "deputy":
+			case id == "get-hold" || id == "get-work-order" || id == "get-plan" || id == "get-simulation", id == "get-request" && !sees && who != "owner" && who != "deputy":
 				want = http.StatusNotFound
 			case strings.Contains(path, string(h.Person(about).ID)) && rule == "signed-in" && !sees:
 				want = http.StatusNotFound
@@ -356,7 +381,7 @@ func (h *house) readingByServices(id, rule string) {
 			switch {
 			case rule == "signed-in-person" || rule == "sees-everyone" && !sees:
 				want = http.StatusForbidden
-			case id == "get-hold" || id == "get-plan" || id == "get-simulation" || (id == "get-request" || strings.Contains(path, string(h.Person(about).ID))) && !sees:
+			case id == "get-hold" || id == "get-work-order" || id == "get-plan" || id == "get-simulation" || (id == "get-request" || strings.Contains(path, string(h.Person(about).ID))) && !sees:
 				want = http.StatusNotFound
 			case strings.HasPrefix(rule, "decides:"):
 				want = http.StatusForbidden
@@ -396,7 +421,7 @@ func (h *house) writingByServices(method, id, rule string) {
 
 func matrixOfWriting(t *testing.T, method, id, rule string) {
 	t.Helper()
-	h := newHouse(t, nil)
+	h := newHouse(t, withPay)
 	h.Apply()
 	rows, err := h.Config.Rights.Matrix()
 	if err != nil {
@@ -413,9 +438,9 @@ func matrixOfWriting(t *testing.T, method, id, rule string) {
 		t.Fatalf("%s decides %s, which is no action", id, action)
 	}
 	roleOf := map[string]rights.Role{"personnel": rights.HR, "officer": rights.DataProtectionOfficer, "deputy": rights.Owner}
-	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review", "approve-request", "refuse-request"}, id)
+	aboutSystem := id == "start-review" || id == "revise" || slices.Contains([]string{"keep-access", "revoke-access", "change-rule", "not-mine", "hand-on", "sign-off-review", "approve-request", "refuse-request", "confirm-work-order", "cannot-work-order", "upload-account-list"}, id)
 	own := slices.Contains(rights.OwnActions, rights.Action(action)) // who asks for themselves
-	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "propose-rules", "approve-rules", "reject-rules", "pause-target", "resume-target", "retire-target", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
+	aboutNobody := slices.Contains([]string{"readmit", "start-review", "sign-off-review", "revise", "propose-rules", "approve-rules", "reject-rules", "pause-target", "resume-target", "retire-target", "upload-account-list", "send-hr-events", "report-hire", "make-plan", "simulate", "make-token"}, id)
 	for _, who := range office.Roles {
 		role, other := roleOf[who]
 		if !other {

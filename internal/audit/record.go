@@ -61,7 +61,8 @@ const (
 	// another person.
 	PersonExtracted Action = "person.extracted"
 	// StepIntended is written before a step changes a target, StepEnded after.
-	// Every step has one of each, in this order.
+	// Every step has one of each, in this order; one that is ordered has a second StepEnded,
+	// when the order ends.
 	StepIntended Action = "step.intended"
 	StepEnded    Action = "step.ended"
 	// StepParked: a step failed so often that it awaits a person.
@@ -95,6 +96,9 @@ const (
 	// NotDone: the target gave no usable answer, and a later complete snapshot
 	// shows that the step was not applied.
 	NotDone = "not-done"
+	// Ordered: a person was asked to make the change in a target without an interface. How
+	// it ended is another record.
+	Ordered = "ordered"
 	// NotKnown: the target was retired before the outcome of the step was known.
 	NotKnown = "not-known"
 )

@@ -29,6 +29,7 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		projection Projection
 		open       = map[AttemptID]int64{}
 		ended      = map[AttemptID]int64{}
+		ordered    = map[AttemptID]bool{} // a person makes them, and they end once more
 		order      []AttemptID
 	)
 	for r, err := range records {
@@ -58,11 +59,15 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 			if at, ok := ended[r.Attempt]; ok {
 				return Summary{}, fmt.Errorf("record %d ends step %s, which ended in record %d", r.Index, r.Attempt, at)
 			}
-			if _, ok := open[r.Attempt]; !ok {
+			if _, ok := open[r.Attempt]; !ok && !ordered[r.Attempt] {
 				return Summary{}, fmt.Errorf("record %d ends step %s, which no record intended", r.Index, r.Attempt)
 			}
 			delete(open, r.Attempt)
-			ended[r.Attempt] = r.Index
+			if r.Outcome == Ordered && !ordered[r.Attempt] {
+				ordered[r.Attempt] = true
+			} else {
+				ended[r.Attempt] = r.Index
+			}
 		}
 		projection.Add(r)
 		n, prev = r.Index, r.Hash

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"net/mail"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/ldap"
+	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
 )
@@ -18,6 +20,9 @@ import (
 type Services struct {
 	StateStore   connectors.StateStore   // nil for none
 	PasswordSink connectors.PasswordSink // nil for none
+	Records      manual.Records          // of a target of kind manual; nil where it is not read
+	// Entitlements are those that the catalogue has in the target, for kind manual.
+	Entitlements []string
 }
 
 // Kind returns the target's kind.
@@ -38,17 +43,20 @@ func (t Target) Connect(dir string, with Services) (connectors.Connector, error)
 }
 
 // connector parses the settings of the target's connector.
-func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
+func (l *loader) connector(doc *document, at string, y targetYAML, t *Target, c *Config) {
 	if err := y.Limits.Validate(); err != nil {
 		doc.report(at+".limits", "%s", strings.TrimPrefix(err.Error(), "limits: "))
 	}
 	there := y.Connectors.settings()
 	if len(there) != 1 {
-		doc.report(at, "a target has exactly one of ldap, scim, graph and memory; this one has %d", len(there))
+		doc.report(at, "a target has exactly one of ldap, scim, graph, manual and memory; this one has %d", len(there))
 		t.Settings = MemorySettings{&memory.Config{}} // none, and an error
 		return
 	}
 	t.Settings = there[0]
+	if m := y.Connectors.Manual; m != nil {
+		l.orderReceivers(doc, at+".manual", m, c)
+	}
 	for _, file := range t.Settings.files() {
 		*file = l.file(*file)
 	}
@@ -63,6 +71,19 @@ func (l *loader) connector(doc *document, at string, y targetYAML, t *Target) {
 	t.Settings.connect(mapped{read: t.read(), readOnly: readOnly, references: t.References(), limits: y.Limits})
 	l.password(doc, at, y, t)
 	checkConnector(doc, at, *t)
+}
+
+// orderReceivers checks who gets the work orders of a target of kind manual.
+func (l *loader) orderReceivers(doc *document, at string, m *manual.Config, c *Config) {
+	for name, field := range map[string]*string{".to": &m.To, ".escalate": &m.Escalate} {
+		if !manual.IsMailbox(*field) {
+			*field = l.person(doc, at+name, *field, c)
+			continue
+		}
+		if a, err := mail.ParseAddress(*field); err != nil || a.Address != *field {
+			doc.report(at+name, "%q is no mail address: write name@example.org, or the key of a person", *field)
+		}
+	}
 }
 
 func (l *loader) password(doc *document, at string, y targetYAML, t *Target) {
@@ -120,6 +141,7 @@ func checkConnector(doc *document, at string, t Target) {
 		{len(t.Adopt) > 0, connectors.Adopt, "adopt"},
 		{t.Account.Rename, connectors.Rename, "name.rename"},
 		{len(t.References()) > 0, connectors.References, "attributes"},
+		{len(t.Attributes) > len(t.References()), connectors.Update, "attributes"},
 		{t.FirstPassword.Directory != "" || len(t.FirstPassword.Command) > 0, connectors.Password, "first_password"},
 	} {
 		if s := can[wants.ability]; wants.yes && !s.Can {
@@ -169,6 +191,7 @@ func Kinds() ([]KindCapabilities, error) {
 		{directory(ldap.OpenLDAP), ldap.OpenLDAP},
 		{SCIMSettings{&scim.Config{URL: "https://localhost", Token: anything, MFAAttribute: "userType"}}, ""},
 		{GraphSettings{&graph.Config{TenantID: anything, ClientID: anything, ClientSecret: anything, MFA: true, Licences: true, Attributes: manager, References: manager}}, ""},
+		{ManualSettings{&manual.Config{To: anything}}, ""},
 		{MemorySettings{&memory.Config{}}, ""},
 	} {
 		k := KindCapabilities{Kind: example.Kind(), Flavour: example.flavour}

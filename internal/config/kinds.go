@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -8,8 +9,10 @@ import (
 	"github.com/behov/behov/connectors/graph"
 	"github.com/behov/behov/connectors/ldap"
 	"github.com/behov/behov/connectors/limit"
+	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/connectors/scim"
+	"github.com/behov/behov/internal/identity"
 )
 
 // Settings are the settings of a target's connector. Each kind of target is one
@@ -50,6 +53,7 @@ type connectorsYAML struct {
 	LDAP   *ldap.Config   `yaml:"ldap"`
 	SCIM   *scim.Config   `yaml:"scim"`
 	Graph  *graph.Config  `yaml:"graph"`
+	Manual *manual.Config `yaml:"manual"`
 }
 
 // settings returns those that are there; a target has exactly one.
@@ -65,6 +69,9 @@ func (y connectorsYAML) settings() (all []Settings) {
 	}
 	if y.Graph != nil {
 		all = append(all, GraphSettings{y.Graph})
+	}
+	if y.Manual != nil {
+		all = append(all, ManualSettings{y.Manual})
 	}
 	return all
 }
@@ -220,3 +227,58 @@ func (s GraphSettings) withoutCertificate(secret string) {
 		s.ClientSecret, s.CertificatePassword = secret, ""
 	}
 }
+
+// ManualKind is the kind of a target without an interface.
+const ManualKind = "manual"
+
+// ManualSettings are those of an application without an interface.
+type ManualSettings struct{ *manual.Config }
+
+// Kind implements Settings.
+func (s ManualSettings) Kind() string { return ManualKind }
+
+func (s ManualSettings) open(with Services) (connectors.Connector, error) {
+	c := *s.Config
+	c.Records, c.Entitlements = with.Records, with.Entitlements
+	return manual.New(c)
+}
+
+func (s ManualSettings) secrets() map[string]*string { return nil }
+func (s ManualSettings) files() []*string            { return nil }
+func (s ManualSettings) connect(mapped)              {}
+func (s ManualSettings) anchors() []string           { return nil }
+func (s ManualSettings) requires(string) bool        { return false }
+func (s ManualSettings) withoutCertificate(string)   {}
+
+func (s ManualSettings) clone() Settings {
+	c := *s.Config
+	return ManualSettings{&c}
+}
+
+// Manual returns the settings of a target of kind manual, and whether it is one.
+func (t Target) Manual() (manual.Config, bool) {
+	s, is := t.Settings.(ManualSettings)
+	if !is {
+		return manual.Config{}, false
+	}
+	c := *s.Config
+	c.Days = cmp.Or(c.Days, manual.DefaultDays)
+	return c, true
+}
+
+// OrderReceivers returns the records of the people who get the work orders of a target of
+// kind manual, at once or when they are overdue.
+func (t Target) OrderReceivers() []identity.SourceKey {
+	settings, _ := t.Manual()
+	var keys []identity.SourceKey
+	for _, ref := range []string{settings.To, settings.Escalate} {
+		if source, key, ok := strings.Cut(ref, "/"); ok && !manual.IsMailbox(ref) {
+			keys = append(keys, identity.SourceKey{Source: source, Key: key})
+		}
+	}
+	return keys
+}
+
+// ListColumns returns the columns of a list of the target's accounts that hold attributes, by
+// which accounts are recognised as people's.
+func (t Target) ListColumns() []string { return t.read() }

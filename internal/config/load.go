@@ -343,6 +343,7 @@ func (l *loader) load() *Config {
 		c.Sources[defaultSourceName] = l.source(doc, defaultSourceName, sourceYAML{}, f.HR.Attributes)
 	}
 	l.sources, l.attributes = slices.DeleteFunc(sortedKeys(f.HR.Sources), func(name string) bool { return name == c.Forms }), f.HR.Attributes
+	c.First = l.first(c.Precedence)
 	for _, name := range sortedKeys(f.Targets) {
 		c.Targets = append(c.Targets, l.target(doc, name, f.Targets[name], f.MFA.Target == name, c))
 	}
@@ -368,7 +369,6 @@ func (l *loader) load() *Config {
 	if !slices.Contains(policy.Methods, c.MFAMethod) {
 		doc.report("$.mfa.method", "%q is none of %s", f.MFA.Method, strings.Join(texts(policy.Methods), ", "))
 	}
-	c.First = l.first(c.Precedence)
 	c.Operators = l.operators(doc, f.Operators, c)
 	c.ServiceAccounts = l.serviceAccounts(doc, f.ServiceAccounts, c)
 	c.SignIn = l.signIn(doc, f.SignIn, c)
@@ -469,7 +469,7 @@ func (l *loader) target(doc *document, name string, y targetYAML, mfa bool, c *C
 	t.Reconcile = parseInterval(doc, at+".reconcile_every", y.Reconcile)
 	t.Main = mainRule(doc, at+".main_employment", y.Main, c.Main)
 	l.mapping(doc, at, y, &t, c.LoginProtected)
-	l.connector(doc, at, y, &t)
+	l.connector(doc, at, y, &t, c)
 	return t
 }
 

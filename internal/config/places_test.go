@@ -109,7 +109,7 @@ func TestProblemsNameTheirPlace(t *testing.T) {
 		{"delimiter", "behov.yaml", "      shrink_limit:", "      delimiter: \";;\"\n      shrink_limit:", `behov.yaml:74:18: ";;" must be one character`},
 		{"date format", "behov.yaml", "      shrink_limit:", "      date_format: DD.MM\n      shrink_limit:", `behov.yaml:74:20: "DD.MM" must have YYYY, MM and DD`},
 		{"column mapping", "behov.yaml", "      shrink_limit:", "      columns: {personid: X}\n      shrink_limit:", `behov.yaml:74:`},
-		{"two kinds", "behov.yaml", "    memory:\n", "    scim: {url: \"https://x\"}\n    memory:\n", `behov.yaml:99:5: a target has exactly one of ldap, scim, graph and memory; this one has 2`},
+		{"two kinds", "behov.yaml", "    memory:\n", "    scim: {url: \"https://x\"}\n    memory:\n", `behov.yaml:99:5: a target has exactly one of ldap, scim, graph, manual and memory; this one has 2`},
 		{"secret in the clear", "behov.yaml", "    memory:\n      file: directory.json\n      groups: [all-staff, teachers, school-register, nurses, care-record, library-desk, library-loans, finance-ledger, temps]\n",
 			"    scim: {url: \"https://x\", token: hunter2}\n", `behov.yaml:114:37: a secret must not stand in the configuration`},
 		{"password in a URL", "behov.yaml", "sqlite:behov.db", "postgres://u:hunter2@h/d", `behov.yaml:17:11: a password must not stand`},

@@ -30,6 +30,7 @@ type targetRun struct {
 	steps           []plan.Step
 	report          func(s plan.Step, outcome string, detail reason.Reason)
 	done            map[audit.StepID]bool // steps that were done
+	ordered         map[audit.StepID]bool // steps that a person was asked to make
 	accounts        map[identity.PersonID]string
 	deferredWhy     map[identity.PersonID]reason.Reason // who is left to others, and why
 	requeue         map[identity.PersonID]bool          // of the deferred people, those whom an older run may hold
@@ -45,7 +46,7 @@ type targetRun struct {
 }
 
 func newTargetRun(x *Executor, b *Basis, t plan.Target) *targetRun {
-	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]reason.Reason{}, requeue: map[identity.PersonID]bool{}}
+	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, ordered: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]reason.Reason{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -90,7 +91,7 @@ func (r *targetRun) unavailableReason(results []connectors.Result) string {
 // prepare makes of a step the change to ask for, or says why it cannot.
 func (r *targetRun) prepare(s plan.Step) (attempt, reason.Reason) {
 	for _, id := range s.DependsOn {
-		if !r.done[id] {
+		if !r.done[id] && !r.ordered[id] { // what depends on an order is ordered with it
 			return attempt{}, reason.Of(reason.DependsOnUndone{})
 		}
 	}

@@ -69,6 +69,8 @@ type Basis struct {
 	// Accounts gives the values that steps write, of which the plan has fingerprints.
 	Accounts       Accounts
 	FingerprintKey []byte
+	// Due is, by target, the last day for the work orders of this run.
+	Due map[string]identity.Date
 	// Urgent steps are made now, whatever was recorded since and whatever the limits.
 	Urgent bool
 }

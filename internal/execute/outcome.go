@@ -32,6 +32,8 @@ func (r *targetRun) outcomeOf(a attempt, res connectors.Result) (outcome string,
 			return audit.Refused, reason.Of(reason.StillSignsIn{Detail: r.target.SignInPossible})
 		}
 		return audit.Refused, answer(res.Detail)
+	case connectors.Ordered:
+		return audit.Ordered, reason.Reason{}
 	}
 	return "", answer(fmt.Sprintf("the connector answered with the unknown status %q", res.Status))
 }
@@ -87,6 +89,11 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 				ended[i] = true
 				continue
 			}
+			if outcome == audit.Ordered {
+				if detail, err = r.placeOrder(ctx, tx, a, at); err != nil {
+					return err
+				}
+			}
 			record := r.record(a, audit.StepEnded, at)
 			record.Outcome, record.Began = audit.Outcome(outcome), began
 			record.Reason = with(record.Reason, detail)
@@ -110,6 +117,9 @@ func (r *targetRun) recordOutcomes(ctx context.Context, attempts []attempt, resu
 			if id := results[i].AccountID; id != "" {
 				r.accounts[a.step.Person] = id
 			}
+		}
+		if outcome == audit.Ordered {
+			r.ordered[a.step.ID] = true
 		}
 		if outcome == "" {
 			outcome = unknown
@@ -153,7 +163,7 @@ const LimitWindow = time.Hour
 func (r *targetRun) recordLimitUsage(ctx context.Context, tx *store.Tx, attempts []attempt, results []connectors.Result, at time.Time) error {
 	var done []attempt
 	for i, a := range attempts {
-		if outcome, _ := r.outcomeOf(a, results[i]); outcome == audit.Applied || outcome == "" {
+		if outcome, _ := r.outcomeOf(a, results[i]); outcome == audit.Applied || outcome == audit.Ordered || outcome == "" {
 			done = append(done, a)
 		}
 	}

@@ -80,7 +80,7 @@ func (r *Result) addOutcome(s plan.Step, outcome string, detail reason.Reason) b
 	r.OutcomesByTarget[s.Target][outcome]++
 	done := outcome == audit.Applied || outcome == audit.AlreadyApplied
 	switch {
-	case outcome == LeftToOtherRun:
+	case outcome == LeftToOtherRun, outcome == audit.Ordered:
 	case !done:
 		r.NotDone = append(r.NotDone, StepResult{Step: s, Outcome: outcome, Detail: detail})
 	case !detail.IsZero():

@@ -125,6 +125,11 @@ func (g *Governance) checkRecordRights(keys ...identity.SourceKey) error {
 				place = "the catalogue, of system " + s.ID
 			}
 		}
+		for _, t := range g.Config.Targets {
+			if settings, _ := t.Manual(); settings.To == ref || settings.Escalate == ref {
+				place = "manual in behov.yaml, of target " + t.Name
+			}
+		}
 		for _, s := range g.Config.ServiceAccounts {
 			if slices.Contains(s.Responsible, k) {
 				place = "service_accounts in behov.yaml, of " + s.Name

@@ -27,6 +27,7 @@ import (
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -70,9 +71,10 @@ func newOffice(t *testing.T) *office {
 	}
 	for name, text := range map[string]string{
 		"behov.yaml": "hr: {precedence: {default: [hr, pushed]}, sources: {hr: {}, pushed: {scim: true}}}\n" +
-			"service_accounts:\n  robot: {purpose: everything, responsible: [administrator]}\n  orphan: {purpose: what was forgotten, responsible: [gone, suspended, none]}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library, hall, desk]}}\n",
+			"service_accounts:\n  robot: {purpose: everything, responsible: [administrator]}\n  orphan: {purpose: what was forgotten, responsible: [gone, suspended, none]}\ntargets:\n  one: {ignore: [\"svc-*\"], memory: {groups: [staff, library, hall, desk]}}\n  pay: {manual: {to: assignee}}\n  toll: {manual: {to: toll@example.org}}\n",
 		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {requestable: true, emergency: true}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {requestable: true, emergency: true}}}\n" +
-			"  hall: {owner: other, target: one, entitlements: {hall: {requestable: true}}}\n  desk: {owner: other, target: one, classification: {confidentiality: 3, integrity: 0, availability: 0}, entitlements: {desk: {requestable: true, emergency: true}}}\n",
+			"  hall: {owner: other, target: one, entitlements: {hall: {requestable: true}}}\n  desk: {owner: other, target: one, classification: {confidentiality: 3, integrity: 0, availability: 0}, entitlements: {desk: {requestable: true, emergency: true}}}\n" +
+			"  pay: {owner: owner, deputies: [deputy], target: pay, entitlements: {clerk: {}}}\n  toll: {owner: other, target: toll, entitlements: {clerk: {}}}\n",
 		"controls.yaml": "controls:\n  sensitive: {from: {confidentiality: 3}, approvers: [manager, owner, second-owner], request_days: 30}\n",
 		"policy.csv":    "p, everyone, true, base:staff, allow, everybody\n",
 		"units.csv":     "unit,parent,name\noffice,,\nit,office,\nhelpdesk,it,\n",
@@ -96,16 +98,16 @@ func newOffice(t *testing.T) *office {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	db.SetOperator("os-uid:1234 sudo-uid:1000")
-	m, err := memory.New(*c.Targets[0].Settings.(config.MemorySettings).Config)
+	connected, err := targets.Connect(c, db)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &office{t: t, g: &governance.Governance{DB: db, Config: c, Now: time.Now}}
-	o.e = &reconcile.Engine{DB: db, Config: c, Targets: map[string]connectors.Connector{"one": m}, Now: time.Now, Actor: "behov", RetryAllSteps: true}
+	o.e = &reconcile.Engine{DB: db, Config: c, Targets: connected, Now: time.Now, Actor: "behov", RetryAllSteps: true}
 	o.g.Targets = o.e
 	rows := "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
 	for key, rest := range map[string]string{"administrator": "office,,,2020-01-01,", "operator": "helpdesk,,,2020-01-01,", "hr": "office,PAY,,2020-01-01,", "data-protection-officer": "office,,,2020-01-01,",
-		"auditor": "office,,,2020-01-01,", "owner": "office,,,2020-01-01,", "deputy": "office,,,2020-01-01,", "reviewer": "office,,,2020-01-01,", "manager": "office,,,2020-01-01,",
+		"auditor": "office,,,2020-01-01,", "owner": "office,,,2020-01-01,", "deputy": "office,,,2020-01-01,", "reviewer": "office,,,2020-01-01,", "assignee": "office,,,2020-01-01,", "manager": "office,,,2020-01-01,",
 		"temp": "office,,,2020-01-01,", "other": "office,,,2020-01-01,", "stranger": "office,,,2020-01-01,", "staff": "office,,manager,2020-01-01,", "suspended": "office,,,2020-01-01,", "gone": "office,,,2020-01-01,2021-01-01"} {
 		rows += key + ",E" + key + ",Given,Family" + key + "," + rest + "\n"
 	}
@@ -295,6 +297,12 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.Pause(ctx, "one", store.Resume, by, reason)
 	case rights.RetireTarget:
 		_, err = g.Retire(ctx, "nowhere", by, reason)
+	case rights.DecideOrder:
+		if _, _, err = g.ConfirmOrder(ctx, o.order(about, near), "", by, reason); !refused(err) {
+			_, _, err = g.CannotOrder(ctx, o.order(about, near), by, reason)
+		}
+	case rights.UploadList:
+		_, _, err = g.UploadList(ctx, orderTarget(near), governance.AccountFile{Name: "x.csv", Content: []byte("account\nx\n"), Shrunk: true}, by, reason)
 	case rights.MakeToken:
 		_, _, err = g.CreateToken(ctx, "test", "pushed", time.Now().Add(time.Hour), by)
 	case rights.MakeServiceToken:
@@ -309,6 +317,37 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		o.t.Fatalf("the matrix has the action %s, and this test does not", action)
 	}
 	return err
+}
+
+// orderTarget is the target without an interface that is the subject's own, or another one.
+func orderTarget(near bool) string {
+	if near {
+		return "pay"
+	}
+	return "toll"
+}
+
+// order places a work order about a person.
+func (o *office) order(about identity.Person, near bool) (number int64) {
+	o.t.Helper()
+	o.serial++
+	target := orderTarget(near)
+	w := store.WorkOrder{Target: target, Person: about.ID, Key: audit.StepKey(fmt.Sprintf("%016x", o.serial)), Body: "{}", Op: string(connectors.RemoveMember), Entitlement: target + ":clerk", Native: "clerk",
+		Attempt: audit.AttemptID(fmt.Sprintf("order %d", o.serial)), Due: "2030-01-01", Name: "x"}
+	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) (err error) {
+		for _, outcome := range []audit.Outcome{"", audit.Ordered} {
+			r := audit.Record{At: o.g.Now(), Actor: "behov", Action: audit.StepIntended, Person: about.ID, Target: target, Attempt: w.Attempt, Outcome: outcome}
+			if outcome != "" {
+				r.Action = audit.StepEnded
+			}
+			tx.Audit(r)
+		}
+		number, err = tx.PlaceOrder(o.t.Context(), w, o.g.Now())
+		return err
+	}); err != nil {
+		o.t.Fatal(err)
+	}
+	return number
 }
 
 // request is a request of a person, asked by another one.
@@ -373,7 +412,7 @@ func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 // aboutPeople are the actions that are about a person.
 func aboutPeople(a rights.Action) bool {
 	switch a {
-	case rights.StartReview, rights.Revise, rights.ProposeRules, rights.ApproveRules, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
+	case rights.StartReview, rights.Revise, rights.ProposeRules, rights.ApproveRules, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.UploadList, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
 		return false
 	}
 	return true
@@ -404,7 +443,7 @@ func TestTheMatrix(t *testing.T) {
 			switch role {
 			case rights.Manager:
 				check("own staff", scope != rights.None, o.try(action, by, staff, false))
-			case rights.Owner, rights.Reviewer:
+			case rights.Owner, rights.Reviewer, rights.Assignee:
 				check("a stranger in the own system, or asked", scope != rights.None, o.try(action, by, stranger, true))
 			default:
 				check("a stranger in a system that is not theirs", scope == rights.Any, o.try(action, by, stranger, true))

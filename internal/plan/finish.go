@@ -86,17 +86,20 @@ func (b *builder) splitFailing() {
 	if len(b.t.SkippedSteps) == 0 {
 		return
 	}
-	skipped, givenUp := map[audit.StepID]bool{}, map[audit.StepID]bool{}
+	skipped, givenUp, ordered := map[audit.StepID]bool{}, map[audit.StepID]bool{}, map[audit.StepID]bool{}
 	var rest []Step
 	for _, s := range b.steps { // a step comes after those it depends on
 		why, is := b.t.SkippedSteps[s.Key()]
 		if is && b.t.GivenUp[s.Key()] {
 			givenUp[s.ID] = true
 		}
+		ordered[s.ID] = is && b.t.Ordered[s.Key()]
 		for _, id := range s.DependsOn {
 			if !is && skipped[id] {
 				why, is = b.reason(reason.DependsOnFailed{}), true
-				givenUp[s.ID] = givenUp[id]
+				if givenUp[s.ID], ordered[s.ID] = givenUp[id], ordered[id]; ordered[id] {
+					why = b.reason(reason.DependsOnOrdered{})
+				}
 			}
 		}
 		if !is {
@@ -104,7 +107,7 @@ func (b *builder) splitFailing() {
 			continue
 		}
 		skipped[s.ID] = true
-		b.plan.SkippedSteps = append(b.plan.SkippedSteps, SkippedStep{Why: why, Step: s, GivenUp: givenUp[s.ID]})
+		b.plan.SkippedSteps = append(b.plan.SkippedSteps, SkippedStep{Why: why, Step: s, GivenUp: givenUp[s.ID], Ordered: ordered[s.ID]})
 	}
 	b.steps = rest
 }

@@ -182,6 +182,8 @@ type Target struct {
 	// reason; GivenUp those of them that a decision gave up.
 	SkippedSteps map[audit.StepKey]reason.Reason
 	GivenUp      map[audit.StepKey]bool
+	// Ordered are those of the skipped steps that a person was asked to make.
+	Ordered map[audit.StepKey]bool
 	// Report is set when drift is reported and left; otherwise it is repaired.
 	// UnrepairedDrift is what was left before, and Uncertain the access that an open step
 	// may have given or not.

@@ -211,13 +211,15 @@ type SkippedStep struct {
 	Step Step          `json:"step"`
 	// GivenUp is set when a decision gave the step up.
 	GivenUp bool `json:"given_up,omitempty"`
+	// Ordered is set when a person was asked to make the change, or one that it depends on.
+	Ordered bool `json:"ordered,omitempty"`
 }
 
-// FailedSteps returns the skipped steps that were not given up.
+// FailedSteps returns the skipped steps that failed and were not given up.
 func (p *Plan) FailedSteps() []SkippedStep {
 	var failed []SkippedStep
 	for _, s := range p.SkippedSteps {
-		if !s.GivenUp {
+		if !s.GivenUp && !s.Ordered {
 			failed = append(failed, s)
 		}
 	}

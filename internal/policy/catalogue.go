@@ -98,3 +98,26 @@ func (c *Catalogue) Sort() {
 	slices.SortFunc(c.Entitlements, func(a, b Entitlement) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	slices.SortFunc(c.Systems, func(a, b System) int { return strings.Compare(a.ID, b.ID) })
 }
+
+// NativesIn returns the entitlements of a target as the target names them.
+func (c *Catalogue) NativesIn(target string) []string {
+	var names []string
+	for _, e := range c.Entitlements {
+		if e.Target == target {
+			names = append(names, e.Native)
+		}
+	}
+	return names
+}
+
+// SystemsIn returns the IDs of the systems that have an entitlement in a target, sorted.
+func (c *Catalogue) SystemsIn(target string) []string {
+	var ids []string
+	for _, e := range c.Entitlements {
+		if e.Target == target {
+			ids = append(ids, e.System)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

@@ -295,3 +295,40 @@ type DisableUntried struct{ kind }
 
 // LoginExposed says that the login of a person with protected identity carries parts of the name.
 type LoginExposed struct{ kind }
+
+// OrderWaiting says that a person was asked to make the change.
+type OrderWaiting struct {
+	kind
+	Order int64         `json:"order"`
+	Due   identity.Date `json:"due"`
+}
+
+// DependsOnOrdered says that a person makes the change on which this one depends.
+type DependsOnOrdered struct{ kind }
+
+// OrderConfirmed says that a person made the change that was ordered, and confirmed it.
+type OrderConfirmed struct {
+	kind
+	Order    int64         `json:"order"`
+	Done     identity.Date `json:"done"` // the day on which it was made
+	Decision int64         `json:"decision"`
+}
+
+// OrderShown says that a list of the target's accounts shows the change that was ordered.
+type OrderShown struct {
+	kind
+	Order int64 `json:"order"`
+}
+
+// OrderImpossible says that a change that was ordered cannot be made.
+type OrderImpossible struct {
+	kind
+	Order    int64 `json:"order"`
+	Decision int64 `json:"decision"`
+}
+
+// OrderWithdrawn says that a change that was ordered is not wanted any more.
+type OrderWithdrawn struct {
+	kind
+	Order int64 `json:"order"`
+}

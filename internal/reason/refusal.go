@@ -521,3 +521,65 @@ type NoSuchUnit struct {
 	kind
 	Unit string `json:"unit"`
 }
+
+// NoSuchOrder says that no work order has the number.
+type NoSuchOrder struct {
+	kind
+	Order string `json:"order"`
+}
+
+// OrderEnded says that the work order does not wait any more.
+type OrderEnded struct {
+	kind
+	Order int64  `json:"order"`
+	State string `json:"state"` // done, impossible or withdrawn
+}
+
+// OrderNeedsAccount says that the account of the work order is not in the target yet.
+type OrderNeedsAccount struct {
+	kind
+	Order int64 `json:"order"`
+}
+
+// OrderNameTaken says that another person's account in the target has the login name.
+type OrderNameTaken struct {
+	kind
+	Order int64 `json:"order"`
+}
+
+// OrderDayWrong says that a change cannot have been made on a day.
+type OrderDayWrong struct {
+	kind
+	From identity.Date `json:"from"`
+	To   identity.Date `json:"to"`
+}
+
+// NotManual says that the target is changed by behov itself, and takes no lists.
+type NotManual struct {
+	kind
+	Target string `json:"target"`
+}
+
+// ListFault says where a list of accounts is wrong. Nothing of it was taken.
+type ListFault struct {
+	kind
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1; 0 for the whole file
+	Column int    `json:"column"` // from 1; 0 for the whole line
+	// Fault is what is wrong: empty, no-account-column, unknown-column, column-twice,
+	// account-missing, row-twice, enabled-unclear, enabled-differs, values-differ; unreadable
+	// with the reason in Because.
+	Fault string `json:"fault"`
+	// What is the column, or the columns that a list may have.
+	What    string `json:"what,omitempty"`
+	Because Reason `json:"because"`
+}
+
+// ListShrank says that a list lacks so much of what is known of the target that it may have
+// been cut short. Nothing of it was taken.
+type ListShrank struct {
+	kind
+	Count  int `json:"count"`  // of accounts that would lose something, or be gone
+	Before int `json:"before"` // accounts that are known
+	Most   int `json:"most"`   // how many may
+}

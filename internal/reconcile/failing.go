@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/behov/behov/internal/audit"
+	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -57,6 +60,64 @@ func (e *Engine) readFailing(ctx context.Context, w *inputs, t *plan.Target) err
 	return nil
 }
 
+// readOrders reads which steps wait for a person who makes the change: they are not ordered
+// again.
+func (e *Engine) readOrders(ctx context.Context, w *inputs, t *plan.Target) error {
+	if c, _ := e.Config.Target(t.Name); c.Settings == nil || c.Kind() != config.ManualKind {
+		return nil
+	}
+	orders, err := e.DB.WaitingOrders(ctx, t.Name, w.covers.people)
+	if err != nil {
+		return err
+	}
+	if t.SkippedSteps == nil {
+		t.SkippedSteps = map[audit.StepKey]reason.Reason{}
+	}
+	t.Ordered = map[audit.StepKey]bool{}
+	for _, o := range orders {
+		t.Ordered[o.Key] = true
+		t.SkippedSteps[o.Key] = reason.Of(reason.OrderWaiting{Order: o.ID, Due: o.Due})
+	}
+	w.orders = append(w.orders, orders...)
+	return nil
+}
+
+// resolveOrders ends the work orders that the targets show to be done.
+func (e *Engine) resolveOrders(ctx context.Context, w *inputs) error {
+	for _, t := range w.targets {
+		var of []store.WorkOrder
+		for _, o := range w.orders {
+			if o.Target == t.Name {
+				of = append(of, o)
+			}
+		}
+		ended, err := e.executor().ResolveOrders(ctx, of, t, w.fingerprintKey)
+		if err != nil {
+			return err
+		}
+		w.orders = slices.DeleteFunc(w.orders, func(o store.WorkOrder) bool { return ended[o.ID] })
+	}
+	return nil
+}
+
+// withdrawOrders withdraws the work orders that are not wanted any more.
+func (e *Engine) withdrawOrders(ctx context.Context, tx *store.Tx, w *inputs, p *plan.Plan, touched map[string]map[identity.PersonID]bool) error {
+	if len(w.orders) == 0 {
+		return nil
+	}
+	needed, deferred := neededSteps(p)
+	for _, o := range w.orders {
+		if needed[o.Key] || deferred[o.Person] || deferred[""] || touched[o.Target][o.Person] || !w.showsAccess(o.Target, o.Person) {
+			continue
+		}
+		end := execute.OrderEnd{State: store.OrderWithdrawn, Actor: e.Actor, At: e.Now(), Why: reason.Of(reason.OrderWithdrawn{Order: o.ID})}
+		if _, err := execute.EndOrder(ctx, tx, o, end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readPause reads whether changes to the target are paused.
 func (e *Engine) readPause(ctx context.Context, t *plan.Target) error {
 	pauses, err := e.DB.Pauses(ctx)
@@ -83,7 +144,22 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 	if len(w.failing) == 0 {
 		return nil
 	}
-	needed := map[audit.StepKey]bool{}
+	needed, later := neededSteps(p)
+	for _, f := range w.failing {
+		if needed[f.Key] || later[f.Person] || later[""] || !w.showsAccess(f.Target, f.Person) {
+			continue
+		}
+		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// neededSteps returns the keys of the steps that a plan has, carried out or not, and the
+// people who are left to another plan.
+func neededSteps(p *plan.Plan) (needed map[audit.StepKey]bool, later map[identity.PersonID]bool) {
+	needed = map[audit.StepKey]bool{}
 	keep := func(steps []plan.Step) {
 		for _, s := range steps {
 			needed[s.Key()] = true
@@ -99,17 +175,9 @@ func (e *Engine) forgetFailing(ctx context.Context, tx *store.Tx, w *inputs, p *
 	for _, x := range p.AwaitingCompleteRead {
 		keep(x.Steps)
 	}
-	later := map[identity.PersonID]bool{}
+	later = map[identity.PersonID]bool{}
 	for _, l := range p.Deferred {
 		later[l.Person] = true
 	}
-	for _, f := range w.failing {
-		if needed[f.Key] || later[f.Person] || later[""] || !w.showsAccess(f.Target, f.Person) {
-			continue
-		}
-		if err := tx.ForgetFailingStep(ctx, f.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return needed, later
 }

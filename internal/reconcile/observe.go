@@ -89,7 +89,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 		if err := errors.Join(e.recordUnrepairedDrift(ctx, tx, w, p, touched), e.recordAccountStates(ctx, tx, w, touched, now), e.forgetDecided(ctx, tx, w, p)); err != nil {
 			return err
 		}
-		if err := e.forgetFailing(ctx, tx, w, p); err != nil {
+		if err := errors.Join(e.forgetFailing(ctx, tx, w, p), e.withdrawOrders(ctx, tx, w, p, touched)); err != nil {
 			return err
 		}
 		for i := range w.targets {

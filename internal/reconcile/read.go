@@ -40,6 +40,7 @@ type inputs struct {
 	resolvedUpTo int64              // the audit trail's end when those were resolved
 	openCounts   map[string]int     // by target, how many steps are open
 	failing      []store.FailingStep
+	orders       []store.WorkOrder // that wait
 
 	fingerprintKey []byte
 	holds          []plan.Hold                                   // of the plan for everyone, set by plan
@@ -361,5 +362,8 @@ func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r 
 	if err := e.readPause(ctx, t); err != nil {
 		return err
 	}
-	return e.readFailing(ctx, w, t)
+	if err := e.readFailing(ctx, w, t); err != nil {
+		return err
+	}
+	return e.readOrders(ctx, w, t)
 }

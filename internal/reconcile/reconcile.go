@@ -104,6 +104,9 @@ func (e *Engine) carryOut(ctx context.Context, in *inputs) (*execute.Result, err
 	if err != nil {
 		return nil, err
 	}
+	if err := e.resolveOrders(ctx, in); err != nil {
+		return nil, err
+	}
 	in.resolvedUpTo = resolved.UpTo
 	p, err := e.plan(ctx, in)
 	if err != nil {
@@ -138,7 +141,12 @@ func (e *Engine) executor() *execute.Executor {
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
-		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[audit.StepKey]bool{}}
+		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[audit.StepKey]bool{}, Due: map[string]identity.Date{}}
+	for _, c := range in.covers.targets {
+		if manual, is := c.Manual(); is {
+			b.Due[c.Name] = in.people.Day.AddDays(manual.Days)
+		}
+	}
 	for person, facts := range in.people.Facts {
 		if !facts.Suspended.IsZero() {
 			b.Suspended[person] = true

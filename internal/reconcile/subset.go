@@ -128,7 +128,7 @@ func (e *Engine) reconcileInTarget(ctx context.Context, in *inputs, c config.Tar
 	defer lock.Unlock()
 	w, own := *in, *in.people
 	w.people = &own // which the plan changes
-	w.failing = nil
+	w.failing, w.orders = nil, nil
 	w.covers.targets, w.lock, w.openCounts = []config.Target{c}, lock, map[string]int{}
 	heads, err := e.DB.Sequences(ctx)
 	if err != nil {

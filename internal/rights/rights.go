@@ -64,8 +64,11 @@ const (
 	PauseTarget    Action = "target.pause"
 	ResumeTarget   Action = "target.resume"
 	RetireTarget   Action = "target.retire"
-	MakeToken      Action = "token.make"
-	RevokeToken    Action = "token.revoke"
+	// DecideOrder says that the change of a work order was made, or cannot be made.
+	DecideOrder Action = "work-order.decide"
+	UploadList  Action = "target.upload" // a list of the accounts of a target without an interface
+	MakeToken   Action = "token.make"
+	RevokeToken Action = "token.revoke"
 	// MakeServiceToken is apart from MakeToken: a service account may be cleared to see
 	// more than the person who makes its token.
 	MakeServiceToken Action = "token.make-for-service"
@@ -91,7 +94,7 @@ var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, Revise, ProposeRules, ApproveRules, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, DecideOrder, UploadList, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person, and so does Extract: no line of
@@ -119,6 +122,7 @@ const (
 const (
 	Owner      Role = "owner"    // owns the system of the decision, or is a deputy
 	Reviewer   Role = "reviewer" // is the reviewer of the question
+	Assignee   Role = "assignee" // gets the work orders of the target, at once or when they are overdue
 	Manager    Role = "manager"  // manages each person of the decision
 	Self       Role = "self"     // is a person of the decision
 	Cause      Role = "cause"    // caused what the decision would release
@@ -129,7 +133,7 @@ const (
 // Given are the roles that an installation assigns.
 var Given = []Role{Administrator, Operator, HR, DataProtectionOfficer, Auditor}
 
-var derived = []Role{Owner, Reviewer, Manager, Self, Cause, Suspended, NotWorking}
+var derived = []Role{Owner, Reviewer, Assignee, Manager, Self, Cause, Suspended, NotWorking}
 
 // How is how the deciding person was identified.
 type How string
@@ -210,6 +214,8 @@ type Object struct {
 	About    []identity.PersonID // the people
 	Owners   []identity.PersonID // of the system, with deputies
 	Reviewer identity.PersonID   // of the question
+	// Assignees get the work orders of the target.
+	Assignees []identity.PersonID
 	// Managers are those who manage every person in About today.
 	Managers []identity.PersonID
 	// CausedBy are the people who caused what the decision would release.
@@ -404,6 +410,8 @@ func (r *Rights) holds(args ...any) (any, error) {
 		return slices.Contains(o.Owners, who), nil
 	case Reviewer:
 		return o.Reviewer == who, nil
+	case Assignee:
+		return slices.Contains(o.Assignees, who), nil
 	case Manager:
 		return slices.Contains(o.Managers, who), nil
 	}

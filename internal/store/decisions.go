@@ -94,6 +94,13 @@ const (
 	// RulesDecision is about a version of the rules, the subject is its digest: "propose", and
 	// "approve" or "reject" by another person.
 	RulesDecision DecisionKind = "rules"
+	// WorkOrderDecision is about a change that a person makes in a target without an
+	// interface, the subject is the number of the work order: "confirm" when it is made,
+	// "cannot" when it cannot be made.
+	WorkOrderDecision DecisionKind = "work-order"
+	// AccountListDecision takes a list of the accounts of a target, the subject, for what the
+	// target holds: "upload".
+	AccountListDecision DecisionKind = "account-list"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -136,6 +143,8 @@ const (
 	Exempt   Verdict = "exempt"
 	Revised  Verdict = "revised"
 	Allow    Verdict = "allow"
+	Cannot   Verdict = "cannot"
+	Upload   Verdict = "upload"
 	// ChangeRule keeps the access as it is until the IAM engineer has changed the rule.
 	ChangeRule Verdict = "change-rule"
 	NotMine    Verdict = "not-mine"

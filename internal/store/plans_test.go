@@ -422,6 +422,7 @@ func runEverything(t *testing.T, db *store.DB) {
 		for _, text := range []string{"x", "1001", "0197-person-001", ""} {
 			a := arguments{t: t, ctx: ctx, few: few, text: text}
 			callMethods(t, reflect.ValueOf(db), a)
+			callMethods(t, reflect.ValueOf(db.AccountList("x")), a)
 			for i := range reflect.TypeFor[*store.Tx]().NumMethod() {
 				err := db.Write(ctx, func(tx *store.Tx) error {
 					a.call(reflect.ValueOf(tx).Type().Method(i), reflect.ValueOf(tx).Method(i))

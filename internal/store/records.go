@@ -187,6 +187,9 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	if err := tx.exec(ctx, `DELETE FROM held_record WHERE person_id = $1 OR other_id = $1`, string(person)); err != nil {
 		return fmt.Errorf("erase person %s: held_record: %w", person, err)
 	}
+	if err := tx.exec(ctx, `UPDATE listed_account SET person_id = '' WHERE person_id = $1 AND person_id <> ''`, string(person)); err != nil {
+		return fmt.Errorf("erase person %s: listed_account: %w", person, err)
+	}
 	delete(tx.keys, person)
 	return tx.exec(ctx, `DELETE FROM person WHERE id = $1`, string(person))
 }

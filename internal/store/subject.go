@@ -36,7 +36,7 @@ func EmploymentSubject(e identity.EmploymentID) Subject { return Subject(e) }
 func StepSubject(key audit.StepKey) Subject { return Subject(key) }
 
 // TargetSubject is the subject of a decision about a target: PauseDecision,
-// TargetDecision, EnableDecision, BindDecision, PassDecision. A pause is of one target
+// TargetDecision, EnableDecision, BindDecision, PassDecision, AccountListDecision. A pause is of one target
 // or of EveryTarget; enabling is in one target, or in all for the empty name.
 func TargetSubject(target string) Subject { return Subject(target) }
 
@@ -48,6 +48,9 @@ func ConflictSubject(name string) Subject { return Subject(name) }
 
 // RequestSubject is the subject of a RequestDecision, by the number of the request.
 func RequestSubject(request int64) Subject { return Subject(strconv.FormatInt(request, 10)) }
+
+// WorkOrderSubject is the subject of a WorkOrderDecision, by the number of the order.
+func WorkOrderSubject(order int64) Subject { return Subject(strconv.FormatInt(order, 10)) }
 
 // RulesSubject is the subject of a RulesDecision, by the digest of the rules.
 func RulesSubject(digest string) Subject { return Subject(digest) }
@@ -118,7 +121,7 @@ func (d Decision) HoldDigest() audit.HoldDigest {
 // decision about none.
 func (d Decision) Target() string {
 	switch d.Kind {
-	case PauseDecision, TargetDecision, EnableDecision, BindDecision, PassDecision:
+	case PauseDecision, TargetDecision, EnableDecision, BindDecision, PassDecision, AccountListDecision:
 		return string(d.Subject)
 	}
 	return ""

@@ -23,7 +23,10 @@ func Connect(c *config.Config, db *store.DB) (map[string]connectors.Connector, e
 	for _, t := range c.Targets {
 		with := config.Services{PasswordSink: PasswordSink(t.Name, t.FirstPassword)}
 		if db != nil {
-			with.StateStore = db.ConnectorState(t.Name, time.Now)
+			with.StateStore, with.Records = db.ConnectorState(t.Name, time.Now), db.AccountList(t.Name)
+		}
+		if c.Rules != nil {
+			with.Entitlements = c.Rules.Catalogue.NativesIn(t.Name)
 		}
 		connector, err := t.Connect(c.Dir, with)
 		if err != nil {

@@ -44,7 +44,7 @@ func (s *site) newBook(l wording.Language) (*book, error) {
 		return nil, err
 	}
 	base, err := template.New("base.html").Funcs(template.FuncMap{"t": b.t, "date": b.Date, "day": b.Day, "instant": b.Instant, "number": b.Number, "percent": b.percent,
-		"sentence": wording.Sentence, "entitlement": b.Entitlement, "system": b.System, "systemOf": b.systemOf, "term": b.words.Term, "asset": s.assetAddress, "who": b.Who, "unitName": s.Config.Rules.Units.Name, "reasons": reasons, "iso": iso, "dict": dict, "join": func(all []string) string { return strings.Join(all, ", ") }}).
+		"sentence": wording.Sentence, "givesByOrder": givesByOrder, "entitlement": b.Entitlement, "system": b.System, "systemOf": b.systemOf, "term": b.words.Term, "asset": s.assetAddress, "who": b.Who, "unitName": s.Config.Rules.Units.Name, "reasons": reasons, "iso": iso, "dict": dict, "join": func(all []string) string { return strings.Join(all, ", ") }}).
 		ParseFS(files, "templates/base.html", "templates/parts.html", extractParts)
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
@@ -259,6 +259,10 @@ func (v *visit) menu() []menuItem {
 	all = append(all, menuItem{ID: "ask", Href: "/ask"})
 	if v.SeesEveryone() {
 		all = append(all, menuItem{ID: "administration", Href: "/administration"})
+	}
+	if v.HandlesOrders() {
+		i := slices.IndexFunc(all, func(m menuItem) bool { return m.ID == "people" })
+		all = slices.Insert(all, i, menuItem{ID: "work-orders", Href: ordersPath})
 	}
 	for i := range all {
 		all[i].Here = at == all[i].Href || all[i].Href != "/" && strings.HasPrefix(at, all[i].Href+"/")

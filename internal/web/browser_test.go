@@ -22,7 +22,7 @@ import (
 // signed in.
 func browsed(t *testing.T) (*house, *testenv.Browser) {
 	t.Helper()
-	h := newHouse(t, map[string]string{"conflicts.yaml": "conflicts:\n  lend-and-work: {why: nobody lends and works here, severity: high, between: [\"base:staff\", \"lib:library\"]}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], classification: {confidentiality: 2, integrity: 3, availability: 1, note: personal data}, suppliers: [{name: Biblio AB, country: SE, sub_suppliers: [{name: Cloud Inc, country: US}]}], data_in: [SE], target: one, entitlements: {library: {}, desk: {name: The lending desk, purpose: lend and take back at the desk, requestable: true, emergency: true}}}\n"})
+	h := newHouse(t, map[string]string{"behov.yaml": "  pay: {manual: {to: reviewer, escalate: owner}}\n", "conflicts.yaml": "conflicts:\n  lend-and-work: {why: nobody lends and works here, severity: high, between: [\"base:staff\", \"lib:library\"]}\n", "catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], classification: {confidentiality: 2, integrity: 3, availability: 1, note: personal data}, suppliers: [{name: Biblio AB, country: SE, sub_suppliers: [{name: Cloud Inc, country: US}]}], data_in: [SE], target: one, entitlements: {library: {}, desk: {name: The lending desk, purpose: lend and take back at the desk, requestable: true, emergency: true}}}\n  pay: {owner: owner, target: pay, entitlements: {clerk: {name: Payroll clerk}}}\n"})
 	rows := office.Header
 	for i := range 40 {
 		rows += fmt.Sprintf("lib%02d,L%02d,Person,Number%02d,office,LIB,Librarian,manager,2024-01-15,,no\n", i, i, i)
@@ -97,7 +97,8 @@ func TestPagesInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.edited(t, editedPolicy+"p, more, true, base:staff, allow, everyone again\n")
-	pages := map[string]string{"start": "/", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend", "extract": staff + "/extract",
+	h.order(t, h.Person("staff").ID)
+	pages := map[string]string{"start": "/", "work-orders": "/work-orders", "confirm-order": "/work-orders/1/confirm", "cannot-order": "/work-orders/1/cannot", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend", "extract": staff + "/extract",
 		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "suggestions": "/administration/rules/suggestions", "approve-rules": "/administration/rules/waiting/" + waiting + "/approve", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "target": "/administration/targets/one", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),

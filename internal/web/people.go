@@ -74,6 +74,8 @@ type decidePage struct {
 	// without an end.
 	FirstDay, LastDay identity.Date
 	Suggested         identity.Date // the last day that stands there at first; empty for none
+	DayLabel          string        // what the day is, where it is no last day
+	NoteOnly          bool          // the reason may be left out
 }
 
 func (s *site) people() {

@@ -13,6 +13,7 @@ import (
 type startPage struct {
 	Questions int // of reviews, that the reader may answer
 	Requests  int // that wait for the reader
+	Orders    int // work orders that wait in targets of the reader's
 	Holds     []access.Hold
 	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
@@ -40,7 +41,7 @@ const (
 
 // Waits reports whether anything does.
 func (p startPage) Waits() bool {
-	return p.Questions > 0 || p.Requests > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
+	return p.Questions > 0 || p.Requests > 0 || p.Orders > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
 }
 
 // group puts together what one person got, or lost, within a minute; accounts are told of
@@ -80,6 +81,9 @@ func (s *site) start() {
 			return nil, err
 		}
 		p.Requests = len(requests)
+		if p.Orders, err = v.OrdersWaiting(); err != nil {
+			return nil, err
+		}
 		if v.SeesEveryone() {
 			holds, _, err := v.Holds(false)
 			if err != nil {

@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'work-order', 'account-list')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -594,6 +594,67 @@ CREATE TABLE open_step (
 );
 CREATE INDEX open_step_person ON open_step (target, person_id);
 
+-- Changes that a person makes in a target without an interface. key and body are the step's,
+-- attempt and plan those under which it was ordered; due is a day, and so is done_on, on which
+-- the change was made. decision is the one that ended it, 0 without one. sealed is the login
+-- name, with the key of the person.
+CREATE TABLE work_order (
+    id          BIGINT PRIMARY KEY,
+    target      TEXT NOT NULL,
+    person_id   TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    op          TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    native      TEXT NOT NULL, -- the entitlement as the target names it
+    account_id  TEXT NOT NULL, -- empty for an account that is not there yet
+    attempt     TEXT NOT NULL,
+    plan        TEXT NOT NULL,
+    sealed      BLOB,
+    due         TEXT NOT NULL,
+    ordered_us  BIGINT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'impossible', 'withdrawn')),
+    decision    BIGINT NOT NULL DEFAULT 0,
+    done_on     TEXT NOT NULL DEFAULT '',
+    ended_us    BIGINT NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX work_order_waiting ON work_order (target, key) WHERE state = 'waiting';
+CREATE INDEX work_order_due ON work_order (target, due, id) WHERE state = 'waiting';
+CREATE INDEX work_order_done ON work_order (target, done_on) WHERE state = 'done';
+CREATE INDEX work_order_state ON work_order (target, state, id);
+CREATE INDEX work_order_person ON work_order (person_id, id);
+
+-- The newest list of accounts of each target without an interface: of which day it is, the
+-- decision to use it, and what it has.
+CREATE TABLE account_list (
+    target      TEXT PRIMARY KEY,
+    day         TEXT NOT NULL,
+    decision    BIGINT NOT NULL,
+    accounts    BIGINT NOT NULL,
+    memberships BIGINT NOT NULL
+);
+
+-- What a target without an interface is known to hold: its list, and what was confirmed since.
+-- sealed is the login name and the attributes.
+CREATE TABLE listed_account (
+    target    TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    person_id TEXT NOT NULL, -- whose it is known to be; empty for an account of no known person
+    name_hash TEXT NOT NULL, -- keyed, in hexadecimal digits
+    enabled   BOOLEAN NOT NULL,
+    sealed    BLOB NOT NULL,
+    PRIMARY KEY (target, id),
+    UNIQUE (target, name_hash)
+);
+CREATE UNIQUE INDEX listed_account_person ON listed_account (target, person_id) WHERE person_id <> '';
+CREATE INDEX listed_account_of ON listed_account (person_id) WHERE person_id <> '';
+CREATE TABLE listed_membership (
+    target      TEXT NOT NULL,
+    account_id  TEXT NOT NULL,
+    entitlement TEXT NOT NULL, -- as the target names it
+    PRIMARY KEY (target, account_id, entitlement)
+);
+
 -- Steps that a target refused or failed to do, until they are done: key names exactly this
 -- change, body is the plan's step.
 CREATE TABLE failing_step (
@@ -713,6 +774,10 @@ DROP TABLE access_interval;
 DROP TABLE audit_record;
 DROP TABLE alert_sent;
 DROP TABLE failing_step;
+DROP TABLE listed_membership;
+DROP TABLE listed_account;
+DROP TABLE account_list;
+DROP TABLE work_order;
 DROP TABLE open_step;
 DROP TABLE unrepaired_drift;
 DROP TABLE limit_usage;

@@ -44,7 +44,7 @@ func main() {
 }
 
 // packages are the directories of the types, the first one being that of the files' own.
-var packages = []string{"internal/config", "connectors/ldap", "connectors/scim", "connectors/graph", "connectors/memory", "connectors/limit"}
+var packages = []string{"internal/config", "connectors/ldap", "connectors/scim", "connectors/graph", "connectors/manual", "connectors/memory", "connectors/limit"}
 
 // generate returns the topic. The root is the directory of the module.
 func generate(root string) (string, error) {

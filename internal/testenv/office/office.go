@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/behov/behov/connectors"
-	"github.com/behov/behov/connectors/memory"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
@@ -28,6 +26,7 @@ import (
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/seal"
 	"github.com/behov/behov/internal/store"
+	"github.com/behov/behov/internal/targets"
 	"github.com/behov/behov/internal/testenv"
 )
 
@@ -107,11 +106,9 @@ func New(t testing.TB, other map[string]string) *Office {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	connected := map[string]connectors.Connector{}
-	for _, target := range c.Targets {
-		if connected[target.Name], err = memory.New(*target.Settings.(config.MemorySettings).Config); err != nil {
-			t.Fatal(err)
-		}
+	connected, err := targets.Connect(c, db)
+	if err != nil {
+		t.Fatal(err)
 	}
 	o := &Office{t: t, DB: db, Config: c, Time: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)}
 	o.Engine = &reconcile.Engine{DB: db, Config: c, Targets: connected, Now: o.Clock, Actor: identity.System, RetryAllSteps: true}
