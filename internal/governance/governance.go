@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -33,9 +34,12 @@ type Governance struct {
 }
 
 // Targets checks whether an account in a target may be bound to a person, and whether it
-// is enabled. *reconcile.Engine implements it.
+// is enabled, or entered in the register. *reconcile.Engine implements it.
 type Targets interface {
 	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
+	// FindAccount returns the account with a native ID or a login name, when it can be
+	// entered in the register of accounts that are no person's.
+	FindAccount(ctx context.Context, target, account string) (connectors.Account, error)
 }
 
 // AlreadyDecidedError is returned for a decision that says what holds already.

@@ -28,7 +28,7 @@ func values[T ~string](all ...T) []string {
 func TestTheSchemaKnowsEveryKind(t *testing.T) {
 	for column, want := range map[string][]string{
 		"decision.kind": values(store.ReviewDecision, store.ReviewAnswerDecision, store.HoldDecision, store.RecordDecision, store.SuspensionDecision, store.ProtectionDecision, store.LegalHoldDecision, store.MainEmploymentDecision, store.StepDecision,
-			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RequestDecision, store.RulesDecision),
+			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.NonHumanAccountDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RequestDecision, store.RulesDecision),
 		"review_campaign.scope":     values(store.SystemScope, store.UnitScope, store.EntitlementScope, store.PeopleScope, store.EverythingScope, store.MoverScope),
 		"review_campaign.asks":      values(store.AsksOwner, store.AsksManager, store.AsksPerson),
 		"review_campaign.after_due": values(store.Keep, store.Revoke),
@@ -37,6 +37,8 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"step_decision.verdict":     values(store.Release, store.Reject, store.StaysHeld),
 		"failing_step.state":        values(store.Trying, store.Parked, store.GivenUp),
 		"hr_import.status":          values(store.ImportDone, store.ImportEndingsHeld, store.ImportHeld, store.ImportRefused),
+		"non_human_account.kind":    values(store.NonHumanKinds...),
+		"non_human_account.state":   values(store.Registered, store.Retired),
 		"hr_event.kind":             values(identity.PersonAdded, identity.PersonJoined, identity.PersonChanged, identity.EmploymentAdded, identity.EmploymentChanged, identity.EmploymentWithdrawn, identity.EmploymentReported),
 		"gated_grant.gate":          values(policy.AwaitingMFA, policy.MFAUnknown),
 		"mfa_enrolment.method":      values(policy.Methods...),

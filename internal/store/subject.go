@@ -52,6 +52,10 @@ func RequestSubject(request int64) Subject { return Subject(strconv.FormatInt(re
 // RulesSubject is the subject of a RulesDecision, by the digest of the rules.
 func RulesSubject(digest string) Subject { return Subject(digest) }
 
+// NonHumanAccountSubject is the subject of a NonHumanAccountDecision, by the ID in the
+// register.
+func NonHumanAccountSubject(id identity.PersonID) Subject { return Subject(id) }
+
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }

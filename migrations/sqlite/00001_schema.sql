@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'non-human-account')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -349,6 +349,27 @@ CREATE TABLE access_request_approval (
     decision   BIGINT NOT NULL REFERENCES decision (seq),
     PRIMARY KEY (request_id, approver)
 );
+
+-- Accounts that are no person's: the register. id stands where steps, records and the table
+-- account name a person. name is the login name when it was registered. until is the last day.
+-- changed is the newest decision about it.
+CREATE TABLE non_human_account (
+    id        TEXT PRIMARY KEY,
+    target    TEXT NOT NULL,
+    native_id TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('service', 'robot', 'agent')),
+    system    TEXT NOT NULL,
+    owner_id  TEXT NOT NULL,
+    purpose   TEXT NOT NULL,
+    until     TEXT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('registered', 'retired')),
+    changed   BIGINT NOT NULL REFERENCES decision (seq),
+    UNIQUE (target, native_id)
+);
+CREATE INDEX non_human_account_name ON non_human_account (name);
+CREATE INDEX non_human_account_owner ON non_human_account (owner_id);
+CREATE INDEX non_human_account_system ON non_human_account (system);
 
 -- When people were seen to be enrolled for MFA, and with which strongest method. A projection
 -- of the audit trail.

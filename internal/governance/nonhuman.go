@@ -1,0 +1,193 @@
+package governance
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
+	"github.com/behov/behov/internal/store"
+)
+
+// Registration is what the register says of an account that is no person's.
+type Registration struct {
+	Target  string
+	Account string // the login name, or the target's own ID
+	Kind    store.NonHumanKind
+	System  string // of the catalogue
+	Owner   identity.Person
+	Purpose string
+	Until   identity.Date // the last day
+}
+
+// RegisterAccount enters an account that is no person's in the register, with an owner who works
+// here, or enters one anew that was retired. Targets reads the account from its target.
+func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rights.Subject, why string) (store.NonHumanAccount, store.Decision, error) {
+	var none store.NonHumanAccount
+	owners, err := g.owners(ctx, r.System)
+	if err != nil {
+		return none, store.Decision{}, err
+	}
+	d, err := g.authorize(ctx, by, rights.RegisterAccount, rights.Object{Owners: owners}, why)
+	if err != nil {
+		return none, d, err
+	}
+	system, known := g.Config.Rules.Catalogue.System(r.System)
+	purpose := identity.CleanText(r.Purpose)
+	switch {
+	case !known:
+		return none, d, noSuchSystem(r.System, systems(g.Config.Rules))
+	case !slices.Contains(store.NonHumanKinds, r.Kind):
+		return none, d, noNonHumanKind(r.Kind)
+	case purpose == "":
+		return none, d, refuse(reason.NoPurpose{})
+	case g.Targets == nil:
+		return none, d, notConnected()
+	}
+	if err := g.checkOwner(ctx, r.Owner); err != nil {
+		return none, d, err
+	}
+	if err := g.checkAccountDays(&system.Controls, r.Until); err != nil {
+		return none, d, err
+	}
+	account, err := g.Targets.FindAccount(ctx, r.Target, r.Account)
+	if err != nil {
+		return none, d, err
+	}
+	before, known, err := g.DB.NonHumanAccount(ctx, r.Target, account.ID)
+	switch {
+	case err != nil:
+		return none, d, err
+	case known && before.State != store.Retired:
+		return none, d, refuse(reason.AccountRegistered{Target: r.Target, Account: before.Name})
+	}
+	id := before.ID
+	if !known {
+		id = identity.PersonID(uuid.Must(uuid.NewV7()).String())
+	}
+	d.Verdict, d.Until = store.Register, r.Until
+	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: account.ID, Name: account.Name, Kind: r.Kind, System: r.System, Owner: r.Owner.ID,
+		Purpose: purpose, Until: r.Until, State: store.Registered}, before, d)
+}
+
+// HandOverAccount makes another person who works here the owner of an account of the register.
+func (g *Governance) HandOverAccount(ctx context.Context, account store.NonHumanAccount, to identity.Person, by rights.Subject, why string) (store.Decision, error) {
+	d, err := g.authorizeAccount(ctx, account, rights.HandOverAccount, by, why)
+	if err != nil {
+		return d, err
+	}
+	if to.ID == account.Owner {
+		return d, refuse(reason.OwnerAlready{Person: to.ID})
+	}
+	if err := g.checkOwner(ctx, to); err != nil {
+		return d, err
+	}
+	after := account
+	after.Owner = to.ID
+	d.Verdict = store.HandOver
+	_, d, err = g.recordAccount(ctx, after, account, d)
+	return d, err
+}
+
+// RenewAccount lets an account of the register be used until another day, at most as long as the
+// class of its system allows.
+func (g *Governance) RenewAccount(ctx context.Context, account store.NonHumanAccount, until identity.Date, by rights.Subject, why string) (store.Decision, error) {
+	d, err := g.authorizeAccount(ctx, account, rights.RenewAccount, by, why)
+	if err != nil {
+		return d, err
+	}
+	system, _ := g.Config.Rules.Catalogue.System(account.System)
+	if err := g.checkAccountDays(&system.Controls, until); err != nil {
+		return d, err
+	}
+	after := account
+	after.Until = until
+	d.Verdict, d.Until = store.Renew, until
+	_, d, err = g.recordAccount(ctx, after, account, d)
+	return d, err
+}
+
+// RetireAccount ends the use of an account of the register: the next run disables it, and it
+// stays disabled. It is not deleted.
+func (g *Governance) RetireAccount(ctx context.Context, account store.NonHumanAccount, by rights.Subject, why string) (store.Decision, error) {
+	d, err := g.authorizeAccount(ctx, account, rights.RetireAccount, by, why)
+	if err != nil {
+		return d, err
+	}
+	after := account
+	after.State = store.Retired
+	d.Verdict = store.Retire
+	_, d, err = g.recordAccount(ctx, after, account, d)
+	return d, err
+}
+
+// AccountObject returns what rights are asked about for an account of the register: the owner of
+// its system, and who answers for it.
+func (g *Governance) AccountObject(ctx context.Context, account store.NonHumanAccount) (rights.Object, error) {
+	owners, err := g.owners(ctx, account.System)
+	if err != nil {
+		return rights.Object{}, err
+	}
+	statuses, err := reconcile.NonHumanStatuses(ctx, g.DB, g.Config, []store.NonHumanAccount{account}, g.today())
+	if err != nil {
+		return rights.Object{}, err
+	}
+	return rights.Object{Owners: owners, AccountOwners: statuses[0].AccountOwners}, nil
+}
+
+// authorizeAccount is authorize for an account that is registered and was not retired.
+func (g *Governance) authorizeAccount(ctx context.Context, account store.NonHumanAccount, action rights.Action, by rights.Subject, why string) (store.Decision, error) {
+	o, err := g.AccountObject(ctx, account)
+	if err != nil {
+		return store.Decision{}, err
+	}
+	d, err := g.authorize(ctx, by, action, o, why)
+	if err == nil && account.State == store.Retired {
+		err = refuse(reason.AccountRetiredAlready{Account: account.Name})
+	}
+	return d, err
+}
+
+func (g *Governance) recordAccount(ctx context.Context, after, before store.NonHumanAccount, d store.Decision) (store.NonHumanAccount, store.Decision, error) {
+	err := g.DB.Write(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.DecideNonHumanAccount(ctx, after, before, d, g.Now())
+		return err
+	})
+	after.Changed = d.Seq
+	return after, d, err
+}
+
+// checkOwner returns an error for a person who does not work here today, or is suspended.
+func (g *Governance) checkOwner(ctx context.Context, p identity.Person) error {
+	s, err := g.personStatus(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !s.Active() {
+		return refuse(reason.OwnerNotWorking{Person: p.ID})
+	}
+	return nil
+}
+
+// checkAccountDays returns an error for a last day that is no day, has passed, or is later than
+// controls allow.
+func (g *Governance) checkAccountDays(c *policy.Controls, until identity.Date) error {
+	days, control := c.AccountDaysAtMost()
+	if from, to := g.today(), g.today().AddDays(days); noDate(until) || until < from || until > to {
+		return refuse(reason.AccountDaysWrong{From: from, To: to, Control: control})
+	}
+	return nil
+}
+
+func noNonHumanKind(kind store.NonHumanKind) error {
+	var kinds []string
+	for _, k := range store.NonHumanKinds {
+		kinds = append(kinds, string(k))
+	}
+	return refuse(reason.NoNonHumanKind{Of: string(kind), Kinds: kinds})
+}
