@@ -31,6 +31,7 @@ type operations interface {
 	reporter
 	statusReader
 	accountDecider
+	nonHumanOperations
 	passIssuer
 	suspender
 	pauser

@@ -15,7 +15,7 @@ import (
 // overServer are the commands that work against a server as well.
 var overServer = []string{
 	"account bind", "account list", "audit access", "audit changes", "audit log", "audit who-had", "conflicts", "conflicts allow", "enable", "explain", "hold list", "hold reject", "hold release", "hold show", "hr imports", "hr report end", "hr report hire", "hr report list", "hr report take-back", "login", "logout",
-	"mfa exempt", "mfa pass", "mfa withdraw", "pause", "people apart", "people duplicates", "people erase", "people extract", "people legal-hold", "people list", "people main", "people managers", "people merge", "people protect", "people readmit", "people screened",
+	"mfa exempt", "mfa pass", "mfa withdraw", "non-human-accounts hand-over", "non-human-accounts list", "non-human-accounts register", "non-human-accounts renew", "non-human-accounts retire", "pause", "people apart", "people duplicates", "people erase", "people extract", "people legal-hold", "people list", "people main", "people managers", "people merge", "people protect", "people readmit", "people screened",
 	"people sessions", "people show", "people split", "plan", "requests", "requests approve", "requests ask", "requests catalogue", "requests emergency", "requests refuse", "requests renew", "requests show", "requests withdraw", "resume", "review decide", "review hand-on", "review list", "review report", "review sign-off", "review start", "review status", "review tasks", "rights", "rules approve", "rules list", "rules propose", "rules reject", "rules suggest", "simulate", "status", "steps", "steps give-up", "steps retry", "suspend", "systems", "systems revise", "systems revisions", "token list", "token make", "token revoke", "whoami",
 }
 

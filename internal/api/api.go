@@ -95,6 +95,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.steps()
 	a.reviews()
 	a.requests()
+	a.nonHumanAccounts()
 	a.plans()
 	a.simulations()
 	a.ruleRoutes()

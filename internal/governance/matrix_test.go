@@ -238,9 +238,9 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 	case rights.BindAccount:
 		_, err = g.Bind(ctx, about, "one", "nowhere", by, reason)
 	case rights.RegisterAccount:
-		_, _, err = g.RegisterAccount(ctx, governance.Registration{Target: "one", Account: "nowhere", System: system, Kind: store.ServiceKind, Owner: other, Purpose: reason, Until: identity.DateOf(time.Now(), time.UTC).AddDays(1)}, by, reason)
+		_, _, err = g.RegisterAccount(ctx, governance.Registration{Target: "one", Account: "nowhere", System: system, Kind: store.ServiceKind, Owner: string(other.ID), Purpose: reason, Until: identity.DateOf(time.Now(), time.UTC).AddDays(1)}, by, reason)
 	case rights.HandOverAccount:
-		_, err = g.HandOverAccount(ctx, o.account(system, by, near), about, by, reason)
+		_, err = g.HandOverAccount(ctx, o.account(system, by, near), string(about.ID), by, reason)
 	case rights.RenewAccount:
 		_, err = g.RenewAccount(ctx, o.account(system, by, near), identity.DateOf(time.Now(), time.UTC).AddDays(9), by, reason)
 	case rights.RetireAccount:

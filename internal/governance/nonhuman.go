@@ -20,7 +20,7 @@ type Registration struct {
 	Account string // the login name, or the target's own ID
 	Kind    store.NonHumanKind
 	System  string // of the catalogue
-	Owner   identity.Person
+	Owner   string // a person, as a person_id, SOURCE/person_id, a login or an address
 	Purpose string
 	Until   identity.Date // the last day
 }
@@ -49,7 +49,8 @@ func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rig
 	case g.Targets == nil:
 		return none, d, notConnected()
 	}
-	if err := g.checkOwner(ctx, r.Owner); err != nil {
+	owner, err := g.findOwner(ctx, r.Owner)
+	if err != nil {
 		return none, d, err
 	}
 	if err := g.checkAccountDays(&system.Controls, r.Until); err != nil {
@@ -71,24 +72,26 @@ func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rig
 		id = identity.PersonID(uuid.Must(uuid.NewV7()).String())
 	}
 	d.Verdict, d.Until = store.Register, r.Until
-	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: account.ID, Name: account.Name, Kind: r.Kind, System: r.System, Owner: r.Owner.ID,
+	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: account.ID, Name: account.Name, Kind: r.Kind, System: r.System, Owner: owner.ID,
 		Purpose: purpose, Until: r.Until, State: store.Registered}, before, d)
 }
 
-// HandOverAccount makes another person who works here the owner of an account of the register.
-func (g *Governance) HandOverAccount(ctx context.Context, account store.NonHumanAccount, to identity.Person, by rights.Subject, why string) (store.Decision, error) {
+// HandOverAccount makes another person who works here the owner of an account of the register. To
+// is the person, as Registration.Owner.
+func (g *Governance) HandOverAccount(ctx context.Context, account store.NonHumanAccount, to string, by rights.Subject, why string) (store.Decision, error) {
 	d, err := g.authorizeAccount(ctx, account, rights.HandOverAccount, by, why)
 	if err != nil {
 		return d, err
 	}
-	if to.ID == account.Owner {
-		return d, refuse(reason.OwnerAlready{Person: to.ID})
-	}
-	if err := g.checkOwner(ctx, to); err != nil {
+	owner, err := g.findOwner(ctx, to)
+	switch {
+	case err != nil:
 		return d, err
+	case owner.ID == account.Owner:
+		return d, refuse(reason.OwnerAlready{Person: owner.ID})
 	}
 	after := account
-	after.Owner = to.ID
+	after.Owner = owner.ID
 	d.Verdict = store.HandOver
 	_, d, err = g.recordAccount(ctx, after, account, d)
 	return d, err
@@ -162,16 +165,18 @@ func (g *Governance) recordAccount(ctx context.Context, after, before store.NonH
 	return after, d, err
 }
 
-// checkOwner returns an error for a person who does not work here today, or is suspended.
-func (g *Governance) checkOwner(ctx context.Context, p identity.Person) error {
-	s, err := g.personStatus(ctx, p)
+// findOwner returns a person who can own an account. It refuses one who does not work here today,
+// or is suspended.
+func (g *Governance) findOwner(ctx context.Context, ref string) (identity.Person, error) {
+	p, err := g.DB.FindPerson(ctx, ref, g.Config.First)
 	if err != nil {
-		return err
+		return p, err
 	}
-	if !s.Active() {
-		return refuse(reason.OwnerNotWorking{Person: p.ID})
+	s, err := g.personStatus(ctx, p)
+	if err == nil && !s.Active() {
+		err = refuse(reason.OwnerNotWorking{Person: p.ID})
 	}
-	return nil
+	return p, err
 }
 
 // checkAccountDays returns an error for a last day that is no day, has passed, or is later than

@@ -233,7 +233,7 @@ var kindTable = []struct {
 	{"account-to-hand-over", AccountToHandOver{}},
 	{"account-expires", AccountExpires{}},
 	{"registered-account-gone", RegisteredAccountGone{}},
-	{"account-not-registered", AccountNotRegistered{}},
+	{"no-such-non-human-account", NoSuchNonHumanAccount{}},
 	{"account-name-shared", AccountNameShared{}},
 	{"register-changed", RegisterChanged{}},
 	{"account-registered", AccountRegistered{}},

@@ -50,8 +50,8 @@ type AccountExpires struct {
 // RegisteredAccountGone says that an account of the register is not in its target any more.
 type RegisteredAccountGone struct{ kind }
 
-// AccountNotRegistered says that no account of the register is called so.
-type AccountNotRegistered struct {
+// NoSuchNonHumanAccount says that no account of the register is called so.
+type NoSuchNonHumanAccount struct {
 	kind
 	Account string `json:"account"`
 }

@@ -110,7 +110,7 @@ func (db *DB) FindNonHumanAccount(ctx context.Context, ref string) (NonHumanAcco
 	}
 	switch len(found) {
 	case 0:
-		return NonHumanAccount{}, &reason.Refusal{Reason: reason.Of(reason.AccountNotRegistered{Account: ref})}
+		return NonHumanAccount{}, &reason.Refusal{Reason: reason.Of(reason.NoSuchNonHumanAccount{Account: ref})}
 	case 1:
 		return found[0], nil
 	}
