@@ -47,6 +47,13 @@ type NonHumanAccount struct {
 	MayHandOver bool `json:"-"`
 	MayRenew    bool `json:"-"`
 	MayRetire   bool `json:"-"`
+	// Mine: the viewer answers for it.
+	Mine bool `json:"-"`
+}
+
+// Late reports whether those who answer for the account have to do something soon.
+func (a NonHumanAccount) Late() bool {
+	return a.State == AccountToHandOver || a.State == AccountEnding
 }
 
 // NonHumanAccounts returns the accounts of the register, what has to be done first. A viewer who
@@ -119,6 +126,7 @@ func (v *View) nonHumanAccounts(all []store.NonHumanAccount) ([]NonHumanAccount,
 				}
 			}
 		}
+		x.Mine = who != "" && slices.Contains(s.AccountOwners, who)
 		shown = append(shown, x)
 	}
 	return shown, nil

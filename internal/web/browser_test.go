@@ -13,6 +13,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
@@ -55,6 +56,12 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 	}
 	if _, err := h.Governance().DecideRequest(t.Context(), 3, store.Approve, h.By("owner"), "agreed"); err != nil {
 		t.Fatal(err)
+	}
+	for name, until := range map[string]identity.Date{"robot-1": "2027-05-31", "svc-backup-of-the-lending-system": "2026-12-10"} {
+		h.robot(name)
+		if _, _, err := h.Governance().RegisterAccount(t.Context(), governance.Registration{Target: "one", Account: name, Kind: store.RobotKind, System: "lib", Owner: "staff", Purpose: "sends reminders of books that are late, every night", Until: until}, h.By("administrator"), "found in the review"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := h.Governance().Erase(t.Context(), h.Person("gone"), h.By("personnel"), "asked"); err != nil {
 		t.Fatal(err)
@@ -102,6 +109,7 @@ func TestPagesInABrowser(t *testing.T) {
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "target": "/administration/targets/one", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
 		"requests": "/requests", "request": "/requests/1", "request-emergency": "/requests/2", "request-approved": "/requests/3", "requestable": "/requests/catalogue", "requestable-for": "/requests/catalogue?q=desk&person=" + string(h.Person("staff").ID), "request-ask": staff + "/request/lib:desk", "request-emergency-ask": staff + "/emergency/lib:desk", "request-renew": "/requests/3/renew", "request-withdraw": "/requests/1/withdraw",
+		"non-human-accounts": "/non-human-accounts", "register-account": "/non-human-accounts/register", "hand-over-account": "/non-human-accounts/robot-1/hand-over", "renew-account": "/non-human-accounts/robot-1/renew",
 		"end-sessions": staff + "/end-sessions", "take-back": staff + "/take-back?employment=x"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")

@@ -81,6 +81,7 @@ func New(d Deps) (http.Handler, error) {
 	s.systems()
 	s.conflicts()
 	s.requests()
+	s.nonHumanAccounts()
 	s.reviews()
 	s.changes()
 	s.planned()
