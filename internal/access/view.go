@@ -156,7 +156,7 @@ func (v *View) Load(ids []identity.PersonID, reasons ...reason.Reason) error {
 	return v.loadNonHuman(slices.DeleteFunc(missing, func(id identity.PersonID) bool { return v.people[id].ID != "" }))
 }
 
-// loadNonHuman reads the names of accounts of the register: their IDs stand where others name a
+// loadNonHuman reads accounts of the register: their IDs stand where others name a
 // person.
 func (v *View) loadNonHuman(ids []identity.PersonID) error {
 	if len(ids) == 0 {
@@ -164,7 +164,7 @@ func (v *View) loadNonHuman(ids []identity.PersonID) error {
 	}
 	accounts, err := v.DB.NonHumanAccountsAbout(v.ctx, ids)
 	for _, a := range accounts {
-		v.nonHuman[a.ID] = a.Name
+		v.nonHuman[a.ID] = a
 	}
 	return err
 }
@@ -201,6 +201,9 @@ func (v *View) person(id identity.PersonID) (identity.Person, visibility) {
 // nothing tells whose access it was: they are for those who see everyone.
 func (v *View) hides(id identity.PersonID) bool {
 	p, sees := v.person(id)
+	if _, account := v.nonHuman[id]; account {
+		return false
+	}
 	return p.ID == "" && !v.everyone || p.ID != "" && sees == hidden
 }
 
@@ -214,7 +217,7 @@ func (v *View) Masked(id identity.PersonID) bool {
 func (v *View) Ref(id identity.PersonID) Ref {
 	p, sees := v.person(id)
 	if p.ID == "" || sees == hidden {
-		return Ref{ID: id, DisplayName: v.nonHuman[id]}
+		return Ref{ID: id, DisplayName: v.nonHuman[id].Name}
 	}
 	r := Ref{ID: id, DisplayName: displayName(p, sees), Protected: p.Protected,
 		Opens: v.everyone || id == v.viewer.Subject.Person || slices.Contains(v.linked, id) || v.manages(p)}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
@@ -129,9 +130,76 @@ func (g *Governance) RetireAccount(ctx context.Context, account store.NonHumanAc
 	return d, err
 }
 
-// AccountObject returns what rights are asked about for an account of the register: the owner of
+// accountItems returns what a review asks about the accounts of the register that serve its
+// systems, and were not retired: of one system, or of everything.
+func (g *Governance) accountItems(ctx context.Context, r Review) ([]store.ReviewItem, error) {
+	if r.Scope != store.SystemScope && r.Scope != store.EverythingScope {
+		return nil, nil
+	}
+	all, err := g.DB.NonHumanAccounts(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(a store.NonHumanAccount) bool {
+		return a.State == store.Retired || r.Scope == store.SystemScope && a.System != r.Of
+	})
+	statuses, err := reconcile.NonHumanStatuses(ctx, g.DB, g.Config, all, g.today())
+	if err != nil {
+		return nil, err
+	}
+	var items []store.ReviewItem
+	for _, s := range statuses {
+		system, _ := g.Config.Rules.Catalogue.System(s.Account.System)
+		why := s.Disabled.Or(s.Warning(g.today())).Or(reason.Of(reason.AccountInUse{Owner: s.Account.Owner, Until: s.Account.Until}))
+		items = append(items, store.ReviewItem{Kind: store.AccountItem, Person: s.Account.ID, Entitlement: audit.Account, System: s.Account.System, Why: why,
+			Asked: reason.Of(reason.AskedAccount{Owner: s.Account.Owner, Purpose: s.Account.Purpose, Until: s.Account.Until}), Needs: system.Controls.Reviewers.Value})
+	}
+	return items, nil
+}
+
+// subjectsOf returns the person whom each question is about: of an account of the register its
+// owner, who does not answer about it.
+func (g *Governance) subjectsOf(ctx context.Context, items []store.ReviewItem) ([]identity.PersonID, error) {
+	subjects := make([]identity.PersonID, len(items))
+	var ids []identity.PersonID
+	for n, i := range items {
+		if subjects[n] = i.Person; i.Kind == store.AccountItem {
+			ids = append(ids, i.Person)
+		}
+	}
+	accounts, err := g.DB.NonHumanAccountsAbout(ctx, ids)
+	for _, a := range accounts {
+		for n, i := range items {
+			if i.Kind == store.AccountItem && i.Person == a.ID {
+				subjects[n] = a.Owner
+			}
+		}
+	}
+	return subjects, err
+}
+
+// retireReviewed retires an account of the register as a review answers, or as one that no
+// reviewer answered says.
+func (g *Governance) retireReviewed(ctx context.Context, tx *store.Tx, account store.NonHumanAccount, by store.Decision) error {
+	after := account
+	after.State = store.Retired
+	_, err := tx.DecideNonHumanAccount(ctx, after, account, store.Decision{Verdict: store.Retire, Maker: by.Maker, Authority: by.Authority, Reason: by.Reason, Because: by.Because}, g.Now())
+	return err
+}
+
+// reviewedAccount returns the account of the register that a question is about, as it is now; the
+// zero value of one that it has no more.
+func (g *Governance) reviewedAccount(ctx context.Context, item store.ReviewItem) (store.NonHumanAccount, error) {
+	all, err := g.DB.NonHumanAccountsAbout(ctx, []identity.PersonID{item.Person})
+	if err != nil || len(all) == 0 {
+		return store.NonHumanAccount{}, err
+	}
+	return all[0], nil
+}
+
+// accountObject returns what rights are asked about for an account of the register: the owner of
 // its system, and who answers for it.
-func (g *Governance) AccountObject(ctx context.Context, account store.NonHumanAccount) (rights.Object, error) {
+func (g *Governance) accountObject(ctx context.Context, account store.NonHumanAccount) (rights.Object, error) {
 	owners, err := g.owners(ctx, account.System)
 	if err != nil {
 		return rights.Object{}, err
@@ -145,7 +213,7 @@ func (g *Governance) AccountObject(ctx context.Context, account store.NonHumanAc
 
 // authorizeAccount is authorize for an account that is registered and was not retired.
 func (g *Governance) authorizeAccount(ctx context.Context, account store.NonHumanAccount, action rights.Action, by rights.Subject, why string) (store.Decision, error) {
-	o, err := g.AccountObject(ctx, account)
+	o, err := g.accountObject(ctx, account)
 	if err != nil {
 		return store.Decision{}, err
 	}

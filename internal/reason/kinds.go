@@ -232,6 +232,8 @@ var kindTable = []struct {
 	{"account-in-use", AccountInUse{}},
 	{"account-to-hand-over", AccountToHandOver{}},
 	{"account-expires", AccountExpires{}},
+	{"asked-account", AskedAccount{}},
+	{"not-about-access", NotAboutAccess{}},
 	{"registered-account-gone", RegisteredAccountGone{}},
 	{"no-such-non-human-account", NoSuchNonHumanAccount{}},
 	{"account-name-shared", AccountNameShared{}},

@@ -41,6 +41,23 @@ type AccountToHandOver struct {
 	Last  identity.Date     `json:"last"`  // the last day before it is disabled
 }
 
+// AskedAccount says that a review asks about an account that is no person's, as the register has
+// it.
+type AskedAccount struct {
+	kind
+	Owner   identity.PersonID `json:"owner"`
+	Purpose string            `json:"purpose"`
+	Until   identity.Date     `json:"until"`
+}
+
+// NotAboutAccess says that an answer is none about an account that is no person's: it is kept, or
+// revoked, which retires it.
+type NotAboutAccess struct {
+	kind
+	Item    string `json:"item"`
+	Verdict string `json:"verdict"`
+}
+
 // AccountExpires says that the last day of an account that is no person's is near.
 type AccountExpires struct {
 	kind

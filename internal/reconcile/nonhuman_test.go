@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/execute"
@@ -19,6 +20,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reconcile"
+	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 )
@@ -431,6 +433,91 @@ func TestRegisterProperty(t *testing.T) {
 			rt.Fatalf("%v, %v", opsOf(p.Steps), err)
 		}
 	})
+	if _, err := r.e.DB.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReviewOfRegisteredAccounts: the review of a system asks its owner about the accounts that
+// serve it and are no person's, and not those who own them; revoked, an account is retired and the
+// target confirms it; no answer by the last day retires it where the review says so.
+func TestReviewOfRegisteredAccounts(t *testing.T) {
+	r := newRegister(t)
+	var ids []string
+	var all []store.NonHumanAccount
+	for _, name := range []string{"robot", "late", "hers"} {
+		ids = append(ids, r.put(r.one, connectors.Account{Name: name, Enabled: true}))
+		all = append(all, r.registered(name, map[bool]string{true: "2", false: "1"}[name == "hers"], "2026-12-31"))
+	}
+	r.settledRun()
+	asked, err := r.governs().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "base", AfterDue: store.Revoke}, r.decider())
+	if err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	items := map[identity.PersonID]store.ReviewItem{}
+	for _, i := range asked.Items {
+		if i.Kind == store.AccountItem {
+			items[i.Person] = i
+		}
+	}
+	if len(items) != 3 {
+		t.Fatalf("asked %+v", asked.Items)
+	}
+	owner := by(r.person("2"))
+	answer := func(a store.NonHumanAccount, by rights.Subject, verdict store.Verdict) error {
+		_, err := r.governs().DecideItem(t.Context(), items[a.ID].Ref(), governance.Answer{Verdict: verdict, Reason: "why"}, by)
+		return err
+	}
+	if err := answer(all[0], owner, store.ChangeRule); err == nil || !strings.Contains(testenv.ErrorText(err), "is about an account that is no person's") {
+		t.Errorf("change-rule: %v", testenv.ErrorText(err))
+	}
+	if err := answer(all[2], owner, store.Keep); err == nil || !strings.Contains(testenv.ErrorText(err), "decides about themselves") {
+		t.Errorf("kept by its owner: %v", testenv.ErrorText(err))
+	}
+	if err := answer(all[2], r.decider(), store.Keep); err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	if err := answer(all[0], owner, store.Keep); err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	if err := answer(all[0], owner, store.Revoke); err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	if err := answer(all[0], owner, store.Keep); err == nil || !strings.Contains(testenv.ErrorText(err), "is retired") {
+		t.Errorf("kept after it was retired: %v", testenv.ErrorText(err))
+	}
+	r.settledRun()
+	if r.entry(all[0]).State != store.Retired || r.enabled(ids[0]) || !r.enabled(ids[1]) || !r.enabled(ids[2]) {
+		t.Errorf("revoked: %+v", r.entry(all[0]))
+	}
+	v, err := (&access.Answers{DB: r.e.DB, Config: r.e.Config, Now: r.e.Now}).For(t.Context(), access.Viewer{Subject: owner})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := v.ReviewReport(asked.Campaign.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := slices.IndexFunc(report.Items, func(i access.ReportedItem) bool { return i.Item == items[all[0].ID].Ref() })
+	if shown < 0 || report.Items[shown].Ended != access.Confirmed || report.Items[shown].Person.DisplayName != "robot" {
+		t.Errorf("the report says %+v", report.Items)
+	}
+	for _, i := range report.Items {
+		if i.Item == items[all[2].ID].Ref() && i.Mine {
+			t.Error("who owns an account is asked about it")
+		}
+	}
+	r.later(40)
+	if n, err := r.governs().CloseOverdue(t.Context(), "behov"); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if r.entry(all[1]).State != store.Retired || r.entry(all[2]).State != store.Registered {
+		t.Errorf("after the last day: %+v, %+v", r.entry(all[1]), r.entry(all[2]))
+	}
+	r.run()
+	if r.enabled(ids[1]) || !r.enabled(ids[2]) {
+		t.Error("no answer came, and it is still enabled, or one that was kept is not")
+	}
 	if _, err := r.e.DB.VerifyAudit(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -32,7 +32,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 		"review_campaign.scope":     values(store.SystemScope, store.UnitScope, store.EntitlementScope, store.PeopleScope, store.EverythingScope, store.MoverScope),
 		"review_campaign.asks":      values(store.AsksOwner, store.AsksManager, store.AsksPerson),
 		"review_campaign.after_due": values(store.Keep, store.Revoke),
-		"review_item.kind":          values(store.AccessItem, store.RuleItem),
+		"review_item.kind":          values(store.AccessItem, store.RuleItem, store.AccountItem),
 		"hold.kind":                 values(store.PlanHold, store.HRImportHold, store.HREndingsHold, store.HRStartHold, store.AccountBindHold, store.ErasureHold),
 		"step_decision.verdict":     values(store.Release, store.Reject, store.StaysHeld),
 		"failing_step.state":        values(store.Trying, store.Parked, store.GivenUp),

@@ -160,6 +160,10 @@ func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
 			c.Rules = append(c.Rules, q)
 			continue
 		}
+		if i.Kind == store.AccountItem {
+			c.Items = append(c.Items, q)
+			continue
+		}
 		spells, err := v.Spells(string(i.Person.ID))
 		if err != nil {
 			return fmt.Errorf("question %s: %w", i.Item, err)

@@ -407,12 +407,13 @@ CREATE TABLE review_campaign (
 CREATE UNIQUE INDEX review_campaign_series ON review_campaign (series, occurrence) WHERE series <> '';
 CREATE INDEX review_campaign_signed ON review_campaign (system, signed_us) WHERE scope = 'system' AND signed_us IS NOT NULL;
 CREATE INDEX review_campaign_open ON review_campaign (id) WHERE closed_us IS NULL;
--- A question about the access of a person, or about a rule, which has no person. reviewer is
+-- A question about the access of a person, about a rule, which has no person, or about an
+-- account that is no person's, whose ID in the register is in place of the person. reviewer is
 -- who is asked now, empty for the owner of the system. needs is how many must say keep.
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('access', 'rule')),
+    kind        TEXT NOT NULL CHECK (kind IN ('access', 'rule', 'account')),
     person_id   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
     system      TEXT NOT NULL,
