@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/identity"
@@ -37,9 +36,9 @@ type Governance struct {
 // is enabled, or entered in the register. *reconcile.Engine implements it.
 type Targets interface {
 	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
-	// FindAccount returns the account with a native ID or a login name, when it can be
-	// entered in the register of accounts that are no person's.
-	FindAccount(ctx context.Context, target, account string) (connectors.Account, error)
+	// FindAccount returns the native ID and the login name of the account that has the given
+	// one of them, when it can be entered in the register of accounts that are no person's.
+	FindAccount(ctx context.Context, target, account string) (id, name string, err error)
 }
 
 // AlreadyDecidedError is returned for a decision that says what holds already.

@@ -57,11 +57,11 @@ func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rig
 	if err := g.checkAccountDays(&system.Controls, r.Until); err != nil {
 		return none, d, err
 	}
-	account, err := g.Targets.FindAccount(ctx, r.Target, r.Account)
+	native, name, err := g.Targets.FindAccount(ctx, r.Target, r.Account)
 	if err != nil {
 		return none, d, err
 	}
-	before, known, err := g.DB.NonHumanAccount(ctx, r.Target, account.ID)
+	before, known, err := g.DB.NonHumanAccount(ctx, r.Target, native)
 	switch {
 	case err != nil:
 		return none, d, err
@@ -73,7 +73,7 @@ func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rig
 		id = identity.PersonID(uuid.Must(uuid.NewV7()).String())
 	}
 	d.Verdict, d.Until = store.Register, r.Until
-	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: account.ID, Name: account.Name, Kind: r.Kind, System: r.System, Owner: owner.ID,
+	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: native, Name: name, Kind: r.Kind, System: r.System, Owner: owner.ID,
 		Purpose: purpose, Until: r.Until, State: store.Registered}, before, d)
 }
 

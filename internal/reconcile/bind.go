@@ -114,13 +114,12 @@ func (e *Engine) retiredEntry(ctx context.Context, target, accountID string) (id
 }
 
 // FindAccount reads the account with a native ID or a login name from a target, to enter it in
-// the register. It refuses one that is ignored on purpose, and one that is a person's or says so.
-func (e *Engine) FindAccount(ctx context.Context, target, ref string) (connectors.Account, error) {
-	var none connectors.Account
+// the register, and returns both. It refuses one that is ignored on purpose, and one that is a person's or says so.
+func (e *Engine) FindAccount(ctx context.Context, target, ref string) (id, name string, err error) {
 	t, ok := e.Config.Target(target)
 	connector := e.Targets[target]
 	if !ok || connector == nil {
-		return none, &reason.Refusal{Reason: reason.Of(reason.TargetNotHere{Target: target})}
+		return "", "", &reason.Refusal{Reason: reason.Of(reason.TargetNotHere{Target: target})}
 	}
 	observed := plan.NewObserved()
 	if m, ok := connector.(connectors.Matcher); ok {
@@ -128,7 +127,7 @@ func (e *Engine) FindAccount(ctx context.Context, target, ref string) (connector
 	}
 	completeness, err := readAccount(ctx, connector, ref, observed)
 	if err != nil {
-		return none, fmt.Errorf("target %s: %w", target, err)
+		return "", "", fmt.Errorf("target %s: %w", target, err)
 	}
 	observed.Done(completeness)
 	account, found := observed.ByID(ref)
@@ -137,24 +136,24 @@ func (e *Engine) FindAccount(ctx context.Context, target, ref string) (connector
 	}
 	switch {
 	case !found:
-		return none, &reason.Refusal{Reason: reason.Of(reason.NoSuchAccount{Target: target, Account: ref})}
+		return "", "", &reason.Refusal{Reason: reason.Of(reason.NoSuchAccount{Target: target, Account: ref})}
 	case plan.Ignored(t.Ignore, account.Name):
-		return none, &reason.Refusal{Reason: reason.Of(reason.AccountIgnored{Target: target})}
+		return "", "", &reason.Refusal{Reason: reason.Of(reason.AccountIgnored{Target: target})}
 	case account.Anchor != "":
-		return none, &reason.Refusal{Reason: reason.Of(reason.AccountAnchored{Anchor: account.Anchor})}
+		return "", "", &reason.Refusal{Reason: reason.Of(reason.AccountAnchored{Anchor: account.Anchor})}
 	}
 	entry, _, err := e.DB.NonHumanAccount(ctx, target, account.ID)
 	if err != nil {
-		return none, err
+		return "", "", err
 	}
 	owners, err := e.DB.AccountsByNativeID(ctx, target, []string{account.ID})
 	if err != nil {
-		return none, err
+		return "", "", err
 	}
 	if err := otherThan(owners, entry.ID, account.ID); err != nil {
-		return none, err
+		return "", "", err
 	}
-	return account, nil
+	return account.ID, account.Name, nil
 }
 
 // readAccount reads one account, by its login name or its native ID, where the connector can,

@@ -163,9 +163,9 @@ func TestRegisterOnADirectory(t *testing.T) {
 	signsIn("registered", true)
 
 	// Anna leaves: Bo, her manager, has two weeks.
-	r := anna("2026-03-10")
+	anna("2026-03-10")
 	now = time.Date(2026, 3, 11, 9, 0, 0, 0, time.UTC)
-	r = run.run()
+	r := run.run()
 	if f := findings(r.Plan, plan.Ending); len(f) != 1 || !strings.Contains(f[0], "hand it over by 2026-03-24") {
 		t.Errorf("to hand over: %v", f)
 	}
@@ -520,5 +520,62 @@ func TestReviewOfRegisteredAccounts(t *testing.T) {
 	}
 	if _, err := r.e.DB.VerifyAudit(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNothingElseOfARegisteredAccount: what others disabled stays disabled; what others enabled
+// though it may not be used is disabled again; an account that others mark as a person's is not
+// the person's, and its memberships stay.
+func TestNothingElseOfARegisteredAccount(t *testing.T) {
+	r := newRegister(t)
+	id := r.put(r.one, connectors.Account{Name: "robot", Enabled: false})
+	a := r.registered("robot", "1", "2026-04-01")
+	quiet := func(when string) {
+		t.Helper()
+		if steps := r.settledRun().Plan.Steps; slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Person == a.ID || s.AccountID == id }) {
+			t.Errorf("%s: %v", when, opsOf(steps))
+		}
+	}
+	quiet("disabled by others before it was registered")
+	r.behind(r.one, connectors.EnableAccount, id, "")
+	r.behind(r.one, connectors.AddMember, id, "staff")
+	quiet("enabled by others")
+	r.later(40)
+	if r.settledRun(); r.enabled(id) {
+		t.Error("enabled after its last day")
+	}
+	r.behind(r.one, connectors.EnableAccount, id, "")
+	if r.settledRun(); r.enabled(id) {
+		t.Error("enabled by others after its last day, and left so")
+	}
+	r.behind(r.one, connectors.EnableAccount, id, "")
+	if _, err := r.governs().RenewAccount(t.Context(), r.entry(a), "2026-12-31", r.decider(), "still needed"); err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	quiet("renewed while others had enabled it")
+	r.behind(r.one, connectors.DisableAccount, id, "")
+	quiet("disabled by others since")
+	if r.enabled(id) {
+		t.Error("what others disabled is enabled")
+	}
+	// An anchor can be written by others.
+	r.settledRun()
+	r.put(r.one, connectors.Account{ID: id, Name: "robot", Anchor: string(r.person("3")), Enabled: true})
+	quiet("marked as a person's")
+	if own := r.accounts(r.one, r.person("3")); len(own) != 2 { // it says so, and is not
+		t.Fatalf("%+v", own)
+	}
+	r.hire("1 school T", "2 school T", "3 school T 2026-04-01")
+	r.settledRun()
+	if !r.enabled(id) {
+		t.Error("an account of the register was disabled with the person whom it names")
+	}
+	o := plan.NewObserved()
+	c, err := r.one.Connector.Snapshot(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Done(c); !o.Member(id, "staff") {
+		t.Error("its membership is gone")
 	}
 }
