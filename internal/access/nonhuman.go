@@ -16,7 +16,7 @@ type AccountState string
 // The states, the most pressing first.
 const (
 	AccountToHandOver AccountState = "to-hand-over" // its owner does not work here any more
-	AccountEnding     AccountState = "ending"       // its last day is near
+	AccountEnding     AccountState = "ending"       // its last day is near, or that of its owner
 	AccountDisabled   AccountState = "disabled"     // its owner left, or its last day passed
 	AccountInUse      AccountState = "in-use"
 	AccountRetired    AccountState = "retired"

@@ -232,6 +232,7 @@ var kindTable = []struct {
 	{"account-in-use", AccountInUse{}},
 	{"account-to-hand-over", AccountToHandOver{}},
 	{"account-expires", AccountExpires{}},
+	{"account-owner-leaves", AccountOwnerLeaves{}},
 	{"asked-account", AskedAccount{}},
 	{"not-about-access", NotAboutAccess{}},
 	{"registered-account-gone", RegisteredAccountGone{}},

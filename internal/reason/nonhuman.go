@@ -41,6 +41,14 @@ type AccountToHandOver struct {
 	Last  identity.Date     `json:"last"`  // the last day before it is disabled
 }
 
+// AccountOwnerLeaves says that the owner of an account that is no person's will not work here
+// any more.
+type AccountOwnerLeaves struct {
+	kind
+	Owner identity.PersonID `json:"owner"`
+	Last  identity.Date     `json:"last"` // the owner's last day
+}
+
 // AskedAccount says that a review asks about an account that is no person's, as the register has
 // it.
 type AskedAccount struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/behov/behov/internal/config"
+	"github.com/behov/behov/internal/desired"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/reason"
@@ -18,6 +19,9 @@ type NonHumanStatus struct {
 	// OwnerLeft is the first day on which the owner does not work here, or is suspended;
 	// empty while they work here.
 	OwnerLeft identity.Date
+	// OwnerLeaves is the last day of an owner who works here and soon will not; empty for one
+	// who stays.
+	OwnerLeaves identity.Date
 	// HandOverBy is the last day on which the account can be handed over before it is
 	// disabled, of one whose owner left.
 	HandOverBy identity.Date
@@ -99,7 +103,9 @@ func NonHumanStatuses(ctx context.Context, db nonHumanReader, c *config.Config, 
 			s.HandOverBy = s.OwnerLeft.AddDays(-1)
 		case !owner.Undecided.IsZero() && owner.Facts.Suspended.IsZero():
 			s.Undecided = true
-		case !owner.Active():
+		case owner.Active():
+			s.OwnerLeaves = desired.Leaves(owner.Person, day, day.AddDays(WarnDays))
+		default:
 			s.OwnerLeft = leftOn(*owner, suspended[a.Owner], since[a.Changed])
 			s.HandOverBy = s.OwnerLeft.AddDays(c.AccountHandoverDays - 1)
 			s.AccountOwners = nil
@@ -160,8 +166,8 @@ func lastManagers(p identity.Person, first string, day identity.Date) []identity
 	return keys
 }
 
-// WarnDays is for how many days before the last day of an account of the register its owner is
-// told.
+// WarnDays is for how many days before the last day of an account of the register, or of its
+// owner, those who answer for it are told.
 const WarnDays = 30
 
 // Warning returns what those who answer for the account have to do soon; empty for nothing.
@@ -171,6 +177,8 @@ func (s NonHumanStatus) Warning(day identity.Date) reason.Reason {
 		return reason.Reason{}
 	case s.OwnerLeft != "":
 		return reason.Of(reason.AccountToHandOver{Owner: s.Account.Owner, Since: s.OwnerLeft, Last: s.HandOverBy})
+	case s.OwnerLeaves != "" && s.OwnerLeaves < s.Account.Until:
+		return reason.Of(reason.AccountOwnerLeaves{Owner: s.Account.Owner, Last: s.OwnerLeaves})
 	case s.Account.Until <= day.AddDays(WarnDays):
 		return reason.Of(reason.AccountExpires{Until: s.Account.Until})
 	}

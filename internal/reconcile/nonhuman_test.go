@@ -163,7 +163,9 @@ func TestRegisterOnADirectory(t *testing.T) {
 	signsIn("registered", true)
 
 	// Anna leaves: Bo, her manager, has two weeks.
-	anna("2026-03-10")
+	if f := findings(anna("2026-03-10").Plan, plan.Ending); len(f) != 1 || !strings.Contains(f[0], "works here until 2026-03-10") {
+		t.Errorf("before she leaves: %v", f)
+	}
 	now = time.Date(2026, 3, 11, 9, 0, 0, 0, time.UTC)
 	r := run.run()
 	if f := findings(r.Plan, plan.Ending); len(f) != 1 || !strings.Contains(f[0], "hand it over by 2026-03-24") {
@@ -577,5 +579,47 @@ func TestNothingElseOfARegisteredAccount(t *testing.T) {
 	}
 	if o.Done(c); !o.Member(id, "staff") {
 		t.Error("its membership is gone")
+	}
+}
+
+// TestErasedOwner: an account whose owner is erased is disabled, and can be handed over by who
+// answers for its system.
+func TestErasedOwner(t *testing.T) {
+	r := newRegister(t)
+	r.e.Config.AccountHandoverDays = 300
+	id := r.put(r.one, connectors.Account{Name: "robot", Enabled: true})
+	a := r.registered("robot", "3", "2026-12-31")
+	r.hire("1 school T", "2 school T", "3 school T 2026-03-01")
+	r.settledRun()
+	if !r.enabled(id) {
+		t.Error("disabled while it can be handed over")
+	}
+	proposed, err := r.governs().Erase(t.Context(), r.known("3"), r.decider(), "asked for it")
+	if err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	if _, err := r.governs().DecideHold(t.Context(), string(proposed.Hold.Digest), store.Release, nil, r.deciderCalled("boss2"), "yes"); err != nil {
+		t.Fatal(testenv.ErrorText(err))
+	}
+	r.settledRun()
+	if _, err := r.e.RecordMoversAndErase(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.e.DB.FindPerson(t.Context(), "3", "hr"); err == nil {
+		t.Fatal("the owner is not erased")
+	}
+	r.later(2)
+	r.settledRun()
+	if r.enabled(id) {
+		t.Error("enabled though its owner is erased")
+	}
+	if _, err := r.governs().HandOverAccount(t.Context(), r.entry(a), "1", by(r.person("2")), "One takes it"); err != nil { // who owns the system
+		t.Fatal(testenv.ErrorText(err))
+	}
+	if r.settledRun(); !r.enabled(id) {
+		t.Error("disabled though it was handed over")
+	}
+	if _, err := r.e.DB.VerifyAudit(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
