@@ -113,6 +113,7 @@ func (v *View) nonHumanAccounts(all []store.NonHumanAccount) ([]NonHumanAccount,
 		if !v.everyone && len(o.Owners) == 0 && s.Account.Owner != who && !slices.Contains(o.AccountOwners, who) {
 			continue
 		}
+		v.markOwned(s.Account.System, s.Account.Owner)
 		x := NonHumanAccount{Account: s.Account.ID, Target: s.Account.Target, AccountID: s.Account.Native, Name: s.Account.Name, Kind: s.Account.Kind, System: s.Account.System, Owner: v.ownerRef(s.Account.Owner),
 			Purpose: s.Account.Purpose, Until: s.Account.Until, State: accountState(s, v.Today()), Because: v.Because(s.Disabled.Or(s.Warning(v.Today()))), AnsweredBy: []Ref{}}
 		if s.OwnerLeft != "" && x.State != AccountRetired {

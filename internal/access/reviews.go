@@ -217,16 +217,24 @@ func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.D
 	if err != nil {
 		return nil, err
 	}
-	var ids []identity.PersonID
+	var ids, accounts []identity.PersonID
+	for _, item := range items {
+		if item.Kind == store.AccountItem {
+			accounts = append(accounts, item.Person)
+		}
+	}
+	if err := v.loadNonHuman(accounts); err != nil {
+		return nil, err
+	}
 	var reasons []reason.Reason
 	var opened []*store.Decision
 	decided := make([]*store.Decision, len(items))
 	for n, item := range items {
 		reviewer, _ := item.Reviewer.Person()
 		ids = append(ids, item.Person, reviewer)
-		if item.Person != "" && item.Kind == store.AccessItem {
-			v.markOwned(item.System, item.Person)
-			v.markAsked(reviewer, item.Person)
+		if about := v.reviewed(item); about != "" {
+			v.markOwned(item.System, about)
+			v.markAsked(reviewer, about)
 		}
 		reasons = append(reasons, item.Why, item.Asked)
 		if item.Decision != nil {

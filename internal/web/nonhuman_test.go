@@ -3,11 +3,14 @@ package web_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/store"
 )
 
 // robot makes an account in the target that is no person's.
@@ -20,6 +23,20 @@ func (h *house) robot(name string) {
 	if _, err := m.Put(connectors.Account{Name: name, Enabled: true}, false); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// accountItem returns the question of a review that is about an account of the register.
+func (h *house) accountItem(campaign int64) string {
+	h.t.Helper()
+	items, _, err := h.DB.ReviewItems(h.t.Context(), campaign)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	i := slices.IndexFunc(items, func(i store.ReviewItem) bool { return i.Kind == store.AccountItem })
+	if i < 0 {
+		h.t.Fatal("the review asks about no account")
+	}
+	return items[i].Ref()
 }
 
 // TestNonHumanAccountsOnPages: an account is registered on a page, with one clear sentence for
@@ -68,6 +85,11 @@ func TestNonHumanAccountsOnPages(t *testing.T) {
 	manager.send("/non-human-accounts/robot-1/hand-over", url.Values{"owner": {"manager"}, "reason": {"Anna is away"}}, 200, "in use")
 	manager.get("/non-human-accounts/robot-1/renew", 200, "Renew robot-1?")
 	manager.send("/non-human-accounts/robot-1/renew", url.Values{"until": {"2026-12-15"}, "reason": {"for the winter"}}, 200, "ends soon")
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib"}, h.By("owner")); err != nil {
+		t.Fatal(err)
+	}
+	owner.get("/reviews/1", 200, "robot-1: Account", "An account that is no person's, of which Given Familymanager (manager) is the owner until 2026-12-15: sends reminders", "Remove")
+	owner.send("/reviews/1/keep/"+h.accountItem(1), url.Values{}, 200, "1 of 2 answered")
 	owner.get("/non-human-accounts/robot-1/retire", 200, "Retire robot-1?")
 	owner.send("/non-human-accounts/robot-1/retire", url.Values{"reason": {"replaced"}}, 200, "retired", "Decision")
 	h.Apply()
