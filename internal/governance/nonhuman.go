@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
@@ -68,12 +66,8 @@ func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rig
 	case known && before.State != store.Retired:
 		return none, d, refuse(reason.AccountRegistered{Target: r.Target, Account: before.Name})
 	}
-	id := before.ID
-	if !known {
-		id = identity.PersonID(uuid.Must(uuid.NewV7()).String())
-	}
 	d.Verdict, d.Until = store.Register, r.Until
-	return g.recordAccount(ctx, store.NonHumanAccount{ID: id, Target: r.Target, Native: native, Name: name, Kind: r.Kind, System: r.System, Owner: owner.ID,
+	return g.recordAccount(ctx, store.NonHumanAccount{ID: store.NonHumanAccountID(r.Target, native), Target: r.Target, Native: native, Name: name, Kind: r.Kind, System: r.System, Owner: owner.ID,
 		Purpose: purpose, Until: r.Until, State: store.Registered}, before, d)
 }
 

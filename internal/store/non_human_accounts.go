@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
@@ -50,6 +52,16 @@ type NonHumanAccount struct {
 	Until   identity.Date `db:"until"` // the last day
 	State   RegisterState `db:"state"`
 	Changed int64         `db:"changed"` // the newest decision about it
+}
+
+// registerSpace is the name space of the IDs in the register (RFC 9562 section 6.5).
+var registerSpace = uuid.MustParse("b5a10c5e-3c1a-4c9b-9a55-6b6f0b3f7c21")
+
+// NonHumanAccountID returns the ID in the register of an account, by the target's own ID. It is
+// always the same for one account, so that its trail goes on when it is registered again. IDs of
+// people are of another version (UUIDv7): none is the same.
+func NonHumanAccountID(target, native string) identity.PersonID {
+	return identity.PersonID(uuid.NewSHA1(registerSpace, []byte(target+"\x00"+native)).String())
 }
 
 // NonHumanAccounts returns the accounts of the register in a target, or in all targets for the
