@@ -32,6 +32,7 @@ type operations interface {
 	reporter
 	statusReader
 	accountDecider
+	nonHumanOperations
 	passIssuer
 	suspender
 	pauser

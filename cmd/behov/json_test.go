@@ -286,6 +286,12 @@ func TestGoldenJSON(t *testing.T) {
 		seen[command] = true
 		h.golden(command, out.String())
 	}
+	h.addOrphan("robot-1")
+	print(0, "non-human-accounts register", "non-human-accounts", "register", "directory", "robot-1", "--kind", "robot", "--system", "library", "--owner", "1006", "--purpose", "sends reminders", "--until", "2027-06-30", "--reason", "r", "--by", "1001")
+	print(0, "non-human-accounts hand-over", "non-human-accounts", "hand-over", "robot-1", "--to", "1001", "--reason", "r", "--by", "1006")
+	print(0, "non-human-accounts renew", "non-human-accounts", "renew", "directory/robot-1", "--until", "2027-09-30", "--reason", "r", "--by", "1001")
+	print(0, "non-human-accounts list", "non-human-accounts", "list")
+	print(0, "non-human-accounts retire", "non-human-accounts", "retire", "robot-1", "--reason", "r", "--by", "1001")
 	h.addOrphan("orphan-1")
 	bound := print(0, "account bind", "account", "bind", "1012", "orphan-1", "--target", "directory", "--reason", "r", "--by", "1001")
 	print(0, "hold release", "hold", "release", field(bound, "hold"), "--reason", "r", "--by", "1002")

@@ -69,7 +69,8 @@ type View struct {
 	people    map[identity.PersonID]identity.Person
 	sees      map[identity.PersonID]visibility
 	stages    map[identity.Stage]reason.Reason
-	listed    map[identity.PersonID]bool // whom PlanListed shows; nil is everyone
+	listed    map[identity.PersonID]bool                  // whom PlanListed shows; nil is everyone
+	nonHuman  map[identity.PersonID]store.NonHumanAccount // accounts of the register, by ID
 	decisions map[int64]store.Decision
 	answers   map[[3]bool]bool // see mayAnswer
 	allowed   map[relation]allowance
@@ -84,7 +85,7 @@ func (v *View) Subject() rights.Subject { return v.viewer.Subject }
 
 // For returns the view of a viewer. It fails when the viewer is a person who is not known.
 func (a *Answers) For(ctx context.Context, viewer Viewer) (*View, error) {
-	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, sees: map[identity.PersonID]visibility{},
+	v := &View{Answers: a, ctx: ctx, viewer: viewer, everyone: true, people: map[identity.PersonID]identity.Person{}, nonHuman: map[identity.PersonID]store.NonHumanAccount{}, sees: map[identity.PersonID]visibility{},
 		owned: map[identity.PersonID]bool{}, asked: map[identity.PersonID]bool{}, assigned: map[identity.PersonID]bool{}, decisions: map[int64]store.Decision{}, answers: map[[3]bool]bool{}, allowed: map[relation]allowance{}, stages: map[identity.Stage]reason.Reason{}}
 	reader := wording.Reader{Language: viewer.Language, Place: viewer.Place, Zone: a.Config.Zone, Person: v.Name, Decision: v.decisionText}
 	if reader.Language == "" {

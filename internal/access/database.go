@@ -25,6 +25,14 @@ type Database interface {
 	reviewReader
 	targetReader
 	registerReader
+	nonHumanReader
+}
+
+// nonHumanReader reads the register of accounts that are no person's.
+type nonHumanReader interface {
+	NonHumanAccounts(ctx context.Context, target string) ([]store.NonHumanAccount, error)
+	NonHumanAccountsAbout(ctx context.Context, ids []identity.PersonID) ([]store.NonHumanAccount, error)
+	FindNonHumanAccount(ctx context.Context, ref string) (store.NonHumanAccount, error)
 }
 
 // SubjectReader reads a person, what is decided about them, and who else they are.

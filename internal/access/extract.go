@@ -39,6 +39,7 @@ type Extract struct {
 	Enrolments    []ExtractEnrolment    `json:"mfa_enrolments"`
 	Sessions      []ExtractSession      `json:"sessions"`
 	Tokens        []ExtractToken        `json:"tokens"`
+	Owned         []ExtractOwned        `json:"non_human_accounts"` // that the person owns
 	Held          []ExtractHeld         `json:"held"`
 	StepDecisions []ExtractStepDecision `json:"step_decisions"`
 	Steps         []FailingStep         `json:"failing_steps"`
@@ -185,6 +186,18 @@ type ExtractToken struct {
 	Used    *time.Time `json:"used,omitempty"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Revoked *time.Time `json:"revoked,omitempty"`
+}
+
+// ExtractOwned is an account of the register that the person owns: it is no person's.
+type ExtractOwned struct {
+	Account identity.PersonID   `json:"account"` // the ID in the register
+	Target  string              `json:"target"`
+	Name    string              `json:"name"`
+	Kind    store.NonHumanKind  `json:"kind"`
+	System  string              `json:"system"`
+	Purpose string              `json:"purpose"`
+	Until   identity.Date       `json:"until"`
+	State   store.RegisterState `json:"state"`
 }
 
 // ExtractHeld is a step about the person that waits for a decision, or with no step that the

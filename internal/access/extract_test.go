@@ -30,7 +30,7 @@ var inExtract = map[string]string{
 	"person": "identities", "person_source_key": "identities.records", "person_position": "identities.position", "employment": "employments", "hr_import": "imports", "hr_event": "hr_events",
 	"api_token": "tokens", "session": "sessions", "scim_resource": "pushed", "decision": "decisions", "review_item": "review_items", "hold_step": "held", "step_decision": "step_decisions",
 	"gated_grant": "findings", "held_record": "findings", "evaluator_difference": "findings", "unrepaired_drift": "findings", "account": "accounts", "open_step": "open_steps", "failing_step": "failing_steps",
-	"audit_record": "audit_records", "mfa_enrolment": "mfa_enrolments", "access_interval": "access", "hold": "held",
+	"audit_record": "audit_records", "mfa_enrolment": "mfa_enrolments", "non_human_account": "non_human_accounts", "access_interval": "access", "hold": "held",
 }
 
 // notInExtract are the tables of which nothing is, each with the reason why not.
@@ -56,7 +56,7 @@ var notInExtract = map[string]string{
 }
 
 // ofPeople are columns that name a person, or are sealed.
-var ofPeople = regexp.MustCompile(`^(person_id|other_id|owner|maker|actor|operator|raised_by|started_by|reviewer|merged_into|formerly|person_key|employment_id|manager_key|sponsor_key|key_hash|body|\w*_person|person_\w+)$|sealed$`)
+var ofPeople = regexp.MustCompile(`^(person_id|other_id|owner|owner_id|maker|actor|operator|raised_by|started_by|reviewer|merged_into|formerly|person_key|employment_id|manager_key|sponsor_key|key_hash|body|\w*_person|person_\w+)$|sealed$`)
 
 // TestEveryTableOfPeopleIsInTheExtract, or stands in a list with the reason why not.
 func TestEveryTableOfPeopleIsInTheExtract(t *testing.T) {
@@ -175,6 +175,11 @@ func tellStory(t *testing.T, in *installation) {
 			}
 		}
 		return nil
+	}))
+	no(nil, in.DB.Write(ctx, func(tx *store.Tx) error {
+		_, err := tx.DecideNonHumanAccount(ctx, store.NonHumanAccount{ID: "00000000-0000-7000-8000-000000000001", Target: "one", Native: "robot-1", Name: "robot", Kind: store.RobotKind, System: "lib", Owner: staff.ID, Purpose: "lends books at night", Until: "2027-01-31", State: store.Registered},
+			store.NonHumanAccount{}, store.Decision{Verdict: store.Register, Maker: in.By("owner").Actor(), Reason: "she made it"}, in.Time)
+		return err
 	}))
 	_, _, err = g.Split(ctx, in.Person("staff"), identity.SourceKey{Source: "hr", Key: "mallory"}, in.By("personnel"), "a mistake of ours")
 	no(nil, err)

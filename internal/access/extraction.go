@@ -65,7 +65,7 @@ func (v *View) extraction(ids []identity.PersonID) (*extraction, error) {
 	own.only, own.most, own.people, own.sees, own.decisions = ids, full, map[identity.PersonID]identity.Person{}, map[identity.PersonID]visibility{}, map[int64]store.Decision{}
 	own.owned, own.asked = maps.Clone(v.owned), maps.Clone(v.asked)
 	x := &extraction{View: &own, ids: ids, sees: full, out: Extract{AskedAt: v.Now().UTC(), Cut: []string{}, Identities: []ExtractIdentity{}, Employments: []ExtractEmployment{}, Events: []ExtractEvent{}, Pushed: []ExtractPushed{},
-		Accounts: []ExtractAccount{}, Access: []Access{}, Decisions: []Decision{}, Made: []ExtractMade{}, Imports: []ExtractImport{}, Reviews: []ReviewItem{}, Enrolments: []ExtractEnrolment{}, Sessions: []ExtractSession{}, Tokens: []ExtractToken{},
+		Accounts: []ExtractAccount{}, Access: []Access{}, Decisions: []Decision{}, Made: []ExtractMade{}, Imports: []ExtractImport{}, Reviews: []ReviewItem{}, Enrolments: []ExtractEnrolment{}, Sessions: []ExtractSession{}, Tokens: []ExtractToken{}, Owned: []ExtractOwned{},
 		Held: []ExtractHeld{}, StepDecisions: []ExtractStepDecision{}, Steps: []FailingStep{}, Open: []ExtractOpen{}, Findings: []ExtractFinding{}, Records: []Record{}}}
 	reader := wording.Reader{Language: v.viewer.Language, Place: wording.Page, Zone: v.Config.Zone, Person: x.called, Decision: own.decisionText}
 	if reader.Language == "" {

@@ -149,7 +149,11 @@ func (x *extraction) signIns() error {
 			x.out.Tokens = append(x.out.Tokens, shown)
 		}
 	}
-	return nil
+	owned, err := x.DB.NonHumanAccountsAbout(x.ctx, x.ids)
+	for _, a := range owned {
+		x.out.Owned = append(x.out.Owned, ExtractOwned{a.ID, a.Target, a.Name, a.Kind, a.System, a.Purpose, a.Until, a.State})
+	}
+	return err
 }
 
 // steps are those that are held, decided on, failing and under way.

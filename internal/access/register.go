@@ -339,6 +339,10 @@ func (r *register) signedIn() {
 	for _, t := range r.Tokens {
 		s.row(t.Name, lines(append([]string{t.Scopes, t.Systems}, t.Groups...)...), r.at(t.Made), r.when(t.Used), r.when(t.Expires), r.when(t.Revoked), t.ID)
 	}
+	s = r.section("owned", "name", "target", "kind", "what", "until", "state", "number")
+	for _, a := range r.Owned {
+		s.row(a.Name, a.Target, string(a.Kind), lines(a.System, a.Purpose), string(a.Until), string(a.State), string(a.Account))
+	}
 }
 
 // planned is what waits, fails, or was found.

@@ -132,6 +132,15 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 	if err != nil {
 		return nil, err
 	}
+	var accounts []identity.PersonID
+	for _, i := range open {
+		if i.Kind == store.AccountItem {
+			accounts = append(accounts, i.Person)
+		}
+	}
+	if err := v.loadNonHuman(accounts); err != nil {
+		return nil, err
+	}
 	reviews := []Review{}
 	for _, r := range newest {
 		x := Review{Campaign: r.ID, Scope: r.Scope, Of: r.Of, System: r.System, Asks: r.Asks, Due: r.Due, AfterDue: r.AfterDue, StartedAt: r.StartedUS, StartedBy: v.ActorOf(r.StartedBy), ClosedAt: r.ClosedUS,
@@ -149,7 +158,7 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 			}
 			reviewer, _ := i.Reviewer.Person()
 			of, _ := v.Config.Rules.Catalogue.System(i.System)
-			may, err := v.mayAnswer(reviewer, i.Person, of)
+			may, err := v.mayAnswer(reviewer, v.reviewed(i), of)
 			if err != nil {
 				return nil, err
 			}
@@ -208,16 +217,24 @@ func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.D
 	if err != nil {
 		return nil, err
 	}
-	var ids []identity.PersonID
+	var ids, accounts []identity.PersonID
+	for _, item := range items {
+		if item.Kind == store.AccountItem {
+			accounts = append(accounts, item.Person)
+		}
+	}
+	if err := v.loadNonHuman(accounts); err != nil {
+		return nil, err
+	}
 	var reasons []reason.Reason
 	var opened []*store.Decision
 	decided := make([]*store.Decision, len(items))
 	for n, item := range items {
 		reviewer, _ := item.Reviewer.Person()
 		ids = append(ids, item.Person, reviewer)
-		if item.Person != "" {
-			v.markOwned(item.System, item.Person)
-			v.markAsked(reviewer, item.Person)
+		if about := v.reviewed(item); about != "" {
+			v.markOwned(item.System, about)
+			v.markAsked(reviewer, about)
 		}
 		reasons = append(reasons, item.Why, item.Asked)
 		if item.Decision != nil {
@@ -258,7 +275,7 @@ func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.D
 		}
 		asked, _ := item.Reviewer.Person()
 		system, _ := v.Config.Rules.Catalogue.System(item.System)
-		if x.Mine, err = v.mayAnswer(asked, item.Person, system); err != nil {
+		if x.Mine, err = v.mayAnswer(asked, v.reviewed(item), system); err != nil {
 			return nil, err
 		}
 		if item.Reviewer != "" {
@@ -277,6 +294,15 @@ func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.D
 		shown = append(shown, x)
 	}
 	return shown, nil
+}
+
+// reviewed returns the person whom a question is about: of an account of the register its owner,
+// who does not answer about it.
+func (v *View) reviewed(i store.ReviewItem) identity.PersonID {
+	if a, account := v.nonHuman[i.Person]; account {
+		return a.Owner
+	}
+	return i.Person
 }
 
 // answersTo returns the answers that settle no question by themselves, by what they are

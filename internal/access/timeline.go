@@ -91,8 +91,8 @@ func (v *View) May(action rights.Action) (may bool, needs rights.Assurance, err 
 
 // relation is an action, and what the viewer is to its object.
 type relation struct {
-	action                                           rights.Action
-	about, owner, reviewer, assignee, manager, cause bool
+	action                                                         rights.Action
+	about, owner, reviewer, assignee, manager, cause, accountOwner bool
 }
 
 // allowance is whether an action is allowed, and what sign-in it takes beyond the one that the
@@ -105,7 +105,7 @@ type allowance struct {
 func (v *View) mayDecide(action rights.Action, o rights.Object) (bool, rights.Assurance, error) {
 	// It depends on nothing else of the object.
 	who := v.viewer.Subject.Person
-	on := relation{action, slices.Contains(o.About, who), slices.Contains(o.Owners, who), o.Reviewer == who, slices.Contains(o.Assignees, who), slices.Contains(o.Managers, who), slices.Contains(o.CausedBy, who)}
+	on := relation{action, slices.Contains(o.About, who), slices.Contains(o.Owners, who), o.Reviewer == who, slices.Contains(o.Assignees, who), slices.Contains(o.Managers, who), slices.Contains(o.CausedBy, who), slices.Contains(o.AccountOwners, who)}
 	if known, asked := v.allowed[on]; asked {
 		return known.may, known.need, nil
 	}

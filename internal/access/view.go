@@ -13,7 +13,7 @@ import (
 )
 
 // Ref is a person in an answer. A person whom the viewer may not see, and one who was
-// erased, has an ID only.
+// erased, has an ID only. An account of the register that is no person's has its login name.
 type Ref struct {
 	// ID is the person's opaque ID. It never changes.
 	ID identity.PersonID `json:"id"`
@@ -153,7 +153,20 @@ func (v *View) Load(ids []identity.PersonID, reasons ...reason.Reason) error {
 			return err
 		}
 	}
-	return nil
+	return v.loadNonHuman(slices.DeleteFunc(missing, func(id identity.PersonID) bool { return v.people[id].ID != "" }))
+}
+
+// loadNonHuman reads accounts of the register: their IDs stand where others name a
+// person.
+func (v *View) loadNonHuman(ids []identity.PersonID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	accounts, err := v.DB.NonHumanAccountsAbout(v.ctx, ids)
+	for _, a := range accounts {
+		v.nonHuman[a.ID] = a
+	}
+	return err
 }
 
 // Prepare is Load for callers that answer either way: a person who cannot be read is
@@ -188,6 +201,9 @@ func (v *View) person(id identity.PersonID) (identity.Person, visibility) {
 // nothing tells whose access it was: they are for those who see everyone.
 func (v *View) hides(id identity.PersonID) bool {
 	p, sees := v.person(id)
+	if _, account := v.nonHuman[id]; account {
+		return false
+	}
 	return p.ID == "" && !v.everyone || p.ID != "" && sees == hidden
 }
 
@@ -201,7 +217,7 @@ func (v *View) Masked(id identity.PersonID) bool {
 func (v *View) Ref(id identity.PersonID) Ref {
 	p, sees := v.person(id)
 	if p.ID == "" || sees == hidden {
-		return Ref{ID: id}
+		return Ref{ID: id, DisplayName: v.nonHuman[id].Name}
 	}
 	r := Ref{ID: id, DisplayName: displayName(p, sees), Protected: p.Protected,
 		Opens: v.everyone || id == v.viewer.Subject.Person || slices.Contains(v.linked, id) || v.manages(p)}

@@ -96,6 +96,7 @@ func New(d Deps) (http.Handler, *huma.OpenAPI) {
 	a.reviews()
 	a.requests()
 	a.workOrders()
+	a.nonHumanAccounts()
 	a.plans()
 	a.simulations()
 	a.ruleRoutes()

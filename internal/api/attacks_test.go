@@ -84,7 +84,7 @@ func TestOthersObjects(t *testing.T) {
 	plan := h.good(h.post("operator", "/plans", map[string]any{})).header.Get("Location")
 	simulation := h.good(h.post("operator", "/simulations", map[string]any{"units": "unit,parent,name\noffice,,The office\nhideout,,The hideout\n"})).header.Get("Location")
 	ids := map[string]map[string]string{
-		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "rules": "0123456789ab", "digest": h.held(staff), "item": h.question(staff), "request": h.request(staff), "order": h.order(staff)},
+		"":                {"person": string(staff), "entitlement": "lib:library", "system": "lib", "target": "one", "unit": "office", "conflict": "both", "rules": "0123456789ab", "digest": h.held(staff), "item": h.question(staff), "request": h.request(staff), "order": h.order(staff), "account": h.account()},
 		"get-review":      {"review": h.finished()},
 		"sign-off-review": {"review": h.finished()},
 		"get-plan":        {"id": plan[strings.LastIndexByte(plan, '/')+1:]},

@@ -52,6 +52,9 @@ const (
 	GrantReady   Action = "grant.ready"
 	// AccountBound: an account was assigned to a person by a decision.
 	AccountBound Action = "account.bound"
+	// AccountRegistered: an account that is no person's was entered in the register, or
+	// changed there, by a decision. The person is the account's ID in the register.
+	AccountRegistered Action = "account.registered"
 	// DatabaseCopied begins the audit trail of a copy: a restored backup, or an
 	// installation that moved to another database.
 	DatabaseCopied Action = "database.copied"

@@ -41,6 +41,9 @@ type Config struct {
 	// Main selects a person's main employment where a target does not.
 	Main       identity.MainRule
 	Precedence identity.Precedence
+	// AccountHandoverDays is for how many days an account that is no person's can be handed
+	// over when its owner does not work here any more, before it is disabled.
+	AccountHandoverDays int
 	// HoldsExpire is how long after it was raised a hold expires.
 	HoldsExpire time.Duration
 	Alerts      Alerts

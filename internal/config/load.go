@@ -64,6 +64,14 @@ type fileYAML struct {
 	// own in lower-case letters, digits and hyphens. rights.csv gives them roles as g,
 	// service:NAME, ROLE. They read, send HR events and ask by AuthZEN, and decide nothing.
 	ServiceAccounts map[string]serviceAccountYAML `yaml:"service_accounts"`
+	// NonHumanAccounts is what becomes of accounts that are no person's, which the register
+	// lists with an owner and a purpose.
+	NonHumanAccounts struct {
+		// HandoverDays is for how many days an account can be handed over when its owner
+		// does not work here any more, before it is disabled; 0 disables it at once.
+		// Default: 14.
+		HandoverDays *int `yaml:"handover_days"`
+	} `yaml:"non_human_accounts"`
 	// HR is where people come from.
 	HR struct {
 		// Attributes are columns of your own that rules, as r.sub.cost_centre, and
@@ -246,20 +254,21 @@ type entitlementYAML struct {
 
 // The defaults.
 const (
-	defaultLogin          = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
-	defaultLoginProtected = `u{{last 7 .PersonID}}`
-	defaultTimezone       = "Europe/Stockholm"
-	defaultDatabase       = "sqlite:behov.db"
-	defaultKey            = "file:behov.key"
-	defaultSourceName     = "hr"
-	catalogueFile         = "catalogue.yaml"
-	policyFileName        = "policy.csv"
-	controlsFile          = "controls.yaml"
-	conflictsFile         = "conflicts.yaml"
-	defaultHoldDays       = 7
-	encodingUTF8          = "utf-8"
-	encodingLatin1        = "iso-8859-1"
-	encodingWindows1252   = "windows-1252"
+	defaultLogin               = `{{first 3 (ascii .GivenName)}}{{first 3 (ascii .FamilyName)}}`
+	defaultLoginProtected      = `u{{last 7 .PersonID}}`
+	defaultTimezone            = "Europe/Stockholm"
+	defaultDatabase            = "sqlite:behov.db"
+	defaultKey                 = "file:behov.key"
+	defaultSourceName          = "hr"
+	catalogueFile              = "catalogue.yaml"
+	policyFileName             = "policy.csv"
+	controlsFile               = "controls.yaml"
+	conflictsFile              = "conflicts.yaml"
+	defaultHoldDays            = 7
+	defaultAccountHandoverDays = 14
+	encodingUTF8               = "utf-8"
+	encodingLatin1             = "iso-8859-1"
+	encodingWindows1252        = "windows-1252"
 )
 
 // Canonical are the columns of an HR export, by behov's names.
@@ -313,6 +322,12 @@ func (l *loader) load() *Config {
 		}
 	}
 	c.HoldsExpire = time.Duration(days) * 24 * time.Hour
+	c.AccountHandoverDays = defaultAccountHandoverDays
+	if given := f.NonHumanAccounts.HandoverDays; given != nil {
+		if c.AccountHandoverDays = *given; *given < 0 || *given > 365 {
+			doc.report("$.non_human_accounts.handover_days", "it is a number of days, from 0 to 365")
+		}
+	}
 	c.Alerts = l.alerts(doc, f.Alerts)
 	c.Notices = l.notices(doc, f.Notices, c.Alerts)
 	c.Serve = l.serve(doc, f.Serve)

@@ -83,7 +83,7 @@ func (d *People) contractWarnings(p identity.Person, source config.Source, day i
 		if now.ID != named.ID {
 			warnings = append(warnings, reason.Of(reason.SponsorSucceeded{Contract: c.Key.Shown(), By: now.ID, Source: source.Name}))
 		}
-		last := leaves(now, day, soon)
+		last := Leaves(now, day, soon)
 		if last == "" || c.LastDay() != "" && c.LastDay() <= last {
 			continue
 		}
@@ -95,9 +95,9 @@ func (d *People) contractWarnings(p identity.Person, source config.Source, day i
 	return warnings
 }
 
-// leaves returns the last day of a person who works on day and no longer on soon; empty
+// Leaves returns the last day of a person who works on day and no longer on soon; empty
 // for a person who stays.
-func leaves(p identity.Person, day, soon identity.Date) identity.Date {
+func Leaves(p identity.Person, day, soon identity.Date) identity.Date {
 	for _, turn := range p.ChangeDates(day, soon.AddDays(1)) {
 		if !p.IsActive(turn) {
 			return turn.AddDays(-1)

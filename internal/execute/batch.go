@@ -330,7 +330,7 @@ func (r *targetRun) affectedSince(ctx context.Context, tx *store.Tx, attempts []
 			since = r.basis.ResolvedUpTo
 		}
 		step := r.otherSteps[id] > since
-		if touched[id] = step || r.changedPeople[id]; step && !ours {
+		if touched[id] = step || r.changedPeople[id] || r.changedPeople[r.basis.Owners[id]]; step && !ours {
 			r.requeue[id] = true // an event or a decision has its own job; what another run did has none
 		}
 	}

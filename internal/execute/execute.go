@@ -62,6 +62,9 @@ type Basis struct {
 	Sequences    store.Sequences
 	ResolvedUpTo int64
 	Open         *OpenSteps
+	// Owners are, by the ID in the register, the owners of the accounts that are no person's:
+	// what is recorded about the owner may make steps of the account out of date.
+	Owners map[identity.PersonID]identity.PersonID
 	// Suspended people lose access whatever the limits. Failing are the keys of steps
 	// that failed before.
 	Suspended map[identity.PersonID]bool

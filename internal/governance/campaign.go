@@ -160,7 +160,11 @@ func (g *Governance) asks(ctx context.Context, r Review) (Asked, error) {
 		return Asked{}, err
 	}
 	asked := Asked{Campaign: c, Holders: len(has)}
-	if len(has) == 0 {
+	accounts, err := g.accountItems(ctx, r)
+	if err != nil {
+		return asked, err
+	}
+	if len(has)+len(accounts) == 0 {
 		if r.Scope == store.SystemScope {
 			return asked, nothingInSystem(r.Of)
 		}
@@ -173,6 +177,11 @@ func (g *Governance) asks(ctx context.Context, r Review) (Asked, error) {
 	if asked.Items, err = found.items(ctx, g); err != nil {
 		return asked, err
 	}
+	rules := 0
+	for rules < len(asked.Items) && asked.Items[rules].Kind == store.RuleItem {
+		rules++
+	}
+	asked.Items = slices.Insert(asked.Items, rules, accounts...)
 	return asked, g.assign(ctx, &asked, found.people)
 }
 
@@ -487,10 +496,14 @@ func (g *Governance) assign(ctx context.Context, asked *Asked, people map[identi
 	if err != nil {
 		return err
 	}
+	subjects, err := g.subjectsOf(ctx, asked.Items)
+	if err != nil {
+		return err
+	}
 	owners := map[string][]identity.PersonID{}
 	for n := range asked.Items {
 		i := &asked.Items[n]
-		other := func(p identity.PersonID) bool { return p != "" && p != i.Person && !slices.Contains(approved[n], p) }
+		other := func(p identity.PersonID) bool { return p != "" && p != subjects[n] && !slices.Contains(approved[n], p) }
 		if owners[i.System] == nil {
 			if owners[i.System], err = g.ownersWorking(ctx, i.System); err != nil {
 				return err

@@ -33,9 +33,12 @@ type Governance struct {
 }
 
 // Targets checks whether an account in a target may be bound to a person, and whether it
-// is enabled. *reconcile.Engine implements it.
+// is enabled, or entered in the register. *reconcile.Engine implements it.
 type Targets interface {
 	CheckBind(ctx context.Context, p identity.Person, target, account string) (enabled bool, err error)
+	// FindAccount returns the native ID and the login name of the account that has the given
+	// one of them, when it can be entered in the register of accounts that are no person's.
+	FindAccount(ctx context.Context, target, account string) (id, name string, err error)
 }
 
 // AlreadyDecidedError is returned for a decision that says what holds already.

@@ -108,7 +108,7 @@ func newOffice(t *testing.T) *office {
 	rows := "person_id,employment_id,given_name,family_name,unit,job_code,manager_id,start_date,end_date\n"
 	for key, rest := range map[string]string{"administrator": "office,,,2020-01-01,", "operator": "helpdesk,,,2020-01-01,", "hr": "office,PAY,,2020-01-01,", "data-protection-officer": "office,,,2020-01-01,",
 		"auditor": "office,,,2020-01-01,", "owner": "office,,,2020-01-01,", "deputy": "office,,,2020-01-01,", "reviewer": "office,,,2020-01-01,", "assignee": "office,,,2020-01-01,", "manager": "office,,,2020-01-01,",
-		"temp": "office,,,2020-01-01,", "other": "office,,,2020-01-01,", "stranger": "office,,,2020-01-01,", "staff": "office,,manager,2020-01-01,", "suspended": "office,,,2020-01-01,", "gone": "office,,,2020-01-01,2021-01-01"} {
+		"temp": "office,,,2020-01-01,", "other": "office,,,2020-01-01,", "stranger": "office,,,2020-01-01,", "account-owner": "office,,,2020-01-01,", "staff": "office,,manager,2020-01-01,", "suspended": "office,,,2020-01-01,", "gone": "office,,,2020-01-01,2021-01-01"} {
 		rows += key + ",E" + key + ",Given,Family" + key + "," + rest + "\n"
 	}
 	o.imports("hr", rows)
@@ -239,6 +239,14 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		err = g.MayImport(ctx, by)
 	case rights.BindAccount:
 		_, err = g.Bind(ctx, about, "one", "nowhere", by, reason)
+	case rights.RegisterAccount:
+		_, _, err = g.RegisterAccount(ctx, governance.Registration{Target: "one", Account: "nowhere", System: system, Kind: store.ServiceKind, Owner: string(other.ID), Purpose: reason, Until: identity.DateOf(time.Now(), time.UTC).AddDays(1)}, by, reason)
+	case rights.HandOverAccount:
+		_, err = g.HandOverAccount(ctx, o.account(system, by, near), string(about.ID), by, reason)
+	case rights.RenewAccount:
+		_, err = g.RenewAccount(ctx, o.account(system, by, near), identity.DateOf(time.Now(), time.UTC).AddDays(9), by, reason)
+	case rights.RetireAccount:
+		_, err = g.RetireAccount(ctx, o.account(system, by, near), by, reason)
 	case rights.EnableAccount:
 		_, err = g.Enable(ctx, about, "", by, reason)
 	case rights.Suspend:
@@ -350,6 +358,28 @@ func (o *office) order(about identity.Person, near bool) (number int64) {
 	return number
 }
 
+// account is an account of the register that serves a system; near says whether who decides owns
+// it, when that is their role.
+func (o *office) account(system string, by rights.Subject, near bool) store.NonHumanAccount {
+	o.t.Helper()
+	o.serial++
+	owner := o.person("other").ID
+	if mine := o.person("account-owner").ID; near && by.Person == mine {
+		owner = mine
+	}
+	day := identity.DateOf(o.g.Now(), o.g.Config.Zone)
+	a := store.NonHumanAccount{ID: identity.PersonID(fmt.Sprintf("00000000-0000-7000-8000-%012d", o.serial)), Target: "one", Native: fmt.Sprint("account-", o.serial), Name: fmt.Sprint("robot-", o.serial), Kind: store.RobotKind,
+		System: system, Owner: owner, Purpose: "a test", Until: day.AddDays(3), State: store.Registered}
+	if err := o.g.DB.Write(o.t.Context(), func(tx *store.Tx) error {
+		d, err := tx.DecideNonHumanAccount(o.t.Context(), a, store.NonHumanAccount{}, store.Decision{Verdict: store.Register, Maker: "behov", Reason: "a test"}, o.g.Now())
+		a.Changed = d.Seq
+		return err
+	}); err != nil {
+		o.t.Fatal(err)
+	}
+	return a
+}
+
 // request is a request of a person, asked by another one.
 func (o *office) request(entitlement string, of identity.Person) store.AccessRequest {
 	o.t.Helper()
@@ -412,7 +442,8 @@ func readme(t *testing.T) map[rights.Action]map[rights.Role]rights.Scope {
 // aboutPeople are the actions that are about a person.
 func aboutPeople(a rights.Action) bool {
 	switch a {
-	case rights.StartReview, rights.Revise, rights.ProposeRules, rights.ApproveRules, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.UploadList, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken:
+	case rights.StartReview, rights.Revise, rights.ProposeRules, rights.ApproveRules, rights.ImportFile, rights.Readmit, rights.PauseTarget, rights.ResumeTarget, rights.RetireTarget, rights.UploadList, rights.MakeToken, rights.MakeServiceToken, rights.RevokeToken,
+		rights.RegisterAccount, rights.HandOverAccount, rights.RenewAccount, rights.RetireAccount:
 		return false
 	}
 	return true
@@ -443,7 +474,7 @@ func TestTheMatrix(t *testing.T) {
 			switch role {
 			case rights.Manager:
 				check("own staff", scope != rights.None, o.try(action, by, staff, false))
-			case rights.Owner, rights.Reviewer, rights.Assignee:
+			case rights.Owner, rights.Reviewer, rights.Assignee, rights.AccountOwner:
 				check("a stranger in the own system, or asked", scope != rights.None, o.try(action, by, stranger, true))
 			default:
 				check("a stranger in a system that is not theirs", scope == rights.Any, o.try(action, by, stranger, true))

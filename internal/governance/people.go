@@ -209,6 +209,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 		if err := tx.SetMergedInto(ctx, from.ID, into.ID); err != nil {
 			return err
 		}
+		if err := tx.MoveNonHumanAccounts(ctx, from.ID, into.ID); err != nil {
+			return err
+		}
 		var err error
 		if d, err = tx.Decide(ctx, d, g.Now()); err != nil {
 			return err

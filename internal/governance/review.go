@@ -44,10 +44,12 @@ type Answer struct {
 	Reason string
 }
 
-// itemAnswers are the answers to a question about access, and ruleAnswers about a rule.
+// itemAnswers are the answers to a question about access, ruleAnswers about a rule.
 var (
 	itemAnswers = []store.Verdict{store.Keep, store.Revoke, store.ChangeRule, store.NotMine}
 	ruleAnswers = []store.Verdict{store.Keep, store.ChangeRule, store.NotMine}
+	// accountAnswers are those about an account that is no person's: revoke retires it.
+	accountAnswers = []store.Verdict{store.Keep, store.Revoke, store.NotMine}
 )
 
 // DecideItem answers a review item, named "campaign-number". A later answer replaces an
@@ -87,6 +89,9 @@ func (g *Governance) DecideItems(ctx context.Context, names []string, a Answer, 
 			case answer.settles:
 				err = tx.DecideItem(ctx, answer.item, made[n].Seq)
 			}
+			if err == nil && answer.decision.Verdict == store.Revoke && answer.item.Kind == store.AccountItem {
+				err = g.retireReviewed(ctx, tx, answer.account, made[n])
+			}
 			if err != nil {
 				return err
 			}
@@ -102,6 +107,7 @@ type answered struct {
 	decision store.Decision
 	settles  bool           // the question is answered
 	next     identity.Actor // who is asked now
+	account  store.NonHumanAccount
 }
 
 // answer returns what an answer to an item is, which the subject may give.
@@ -125,18 +131,31 @@ func (g *Governance) answer(ctx context.Context, name string, a Answer, by right
 		return answered{}, err
 	case item.Kind == store.RuleItem && (!slices.Contains(ruleAnswers, a.Verdict) || a.Until != ""):
 		return answered{}, refuse(reason.NotAboutRule{Item: name, Verdict: string(a.Verdict)})
+	case item.Kind == store.AccountItem && (!slices.Contains(accountAnswers, a.Verdict) || a.Until != ""):
+		return answered{}, refuse(reason.NotAboutAccess{Item: name, Verdict: string(a.Verdict)})
 	case a.Until != "" && a.Until < g.today():
 		return answered{}, refuse(reason.UntilPassed{Until: a.Until})
 	}
 	d.Kind, d.Verdict, d.Person, d.Entitlement, d.Subject = store.ReviewAnswerDecision, a.Verdict, item.Person, item.Entitlement, item.Subject()
 	x := answered{item: item, settles: a.Verdict != store.NotMine}
+	if item.Kind == store.AccountItem { // what is written is about no person
+		d.Person, d.Entitlement = "", ""
+		if x.account, err = g.reviewedAccount(ctx, item); err == nil && x.account.State != store.Registered {
+			err = refuse(reason.AccountRetiredAlready{Account: x.account.Name})
+		}
+		if err != nil {
+			return answered{}, err
+		}
+	}
 	switch a.Verdict {
 	case store.NotMine:
 		if x.next, err = g.another(ctx, item, c, by.Person); err != nil {
 			return answered{}, err
 		}
 	case store.Revoke:
-		d.Kind = store.ReviewDecision
+		if item.Kind == store.AccessItem {
+			d.Kind = store.ReviewDecision
+		}
 	case store.Keep:
 		if x.settles, err = g.enough(ctx, item, d.Maker); err != nil {
 			return answered{}, err
@@ -177,7 +196,9 @@ func (g *Governance) mayAnswer(ctx context.Context, item store.ReviewItem, appro
 	reviewer, _ := item.Reviewer.Person()
 	o := rights.Object{Owners: owners, Reviewer: reviewer}
 	if item.Person != "" {
-		o.About = []identity.PersonID{item.Person}
+		if o.About, err = g.subjectsOf(ctx, []store.ReviewItem{item}); err != nil {
+			return store.Decision{}, err
+		}
 	}
 	o.CausedBy = approved // no one looks at what they approved
 	return g.authorize(ctx, by, rights.DecideReview, o, because)
@@ -359,7 +380,16 @@ func (g *Governance) CloseOverdue(ctx context.Context, by identity.Actor) (int, 
 			return closed, err
 		}
 		items = slices.DeleteFunc(items, func(i store.ReviewItem) bool { return i.Decision != nil })
-		if err := g.DB.Write(ctx, func(tx *store.Tx) error { return g.close(ctx, tx, c, items, by) }); err != nil {
+		accounts := map[int64]store.NonHumanAccount{} // by the number of the question
+		for _, i := range items {
+			if i.Kind != store.AccountItem {
+				continue
+			}
+			if accounts[i.Number], err = g.reviewedAccount(ctx, i); err != nil {
+				return closed, err
+			}
+		}
+		if err := g.DB.Write(ctx, func(tx *store.Tx) error { return g.close(ctx, tx, c, items, accounts, by) }); err != nil {
 			return closed, err
 		}
 		closed++
@@ -368,16 +398,24 @@ func (g *Governance) CloseOverdue(ctx context.Context, by identity.Actor) (int, 
 }
 
 // close ends a review, with the items that no one answered.
-func (g *Governance) close(ctx context.Context, tx *store.Tx, c store.Campaign, unanswered []store.ReviewItem, by identity.Actor) error {
+func (g *Governance) close(ctx context.Context, tx *store.Tx, c store.Campaign, unanswered []store.ReviewItem, accounts map[int64]store.NonHumanAccount, by identity.Actor) error {
 	if first, err := tx.CloseReview(ctx, c.ID, g.Now()); err != nil || !first { // another process has
 		return err
 	}
 	for _, i := range unanswered {
-		if c.AfterDue != store.Revoke || i.Kind != store.AccessItem {
+		account := accounts[i.Number]
+		if c.AfterDue != store.Revoke || i.Kind == store.RuleItem || i.Kind == store.AccountItem && account.State != store.Registered {
 			continue
 		}
-		d, err := tx.Decide(ctx, store.Decision{Kind: store.ReviewDecision, Verdict: store.Revoke, Person: i.Person, Entitlement: i.Entitlement, Subject: i.Subject(), Maker: by,
-			Because: reason.Of(reason.ReviewUnanswered{Review: c.ID, Due: c.Due})}, g.Now())
+		d := store.Decision{Kind: store.ReviewDecision, Verdict: store.Revoke, Person: i.Person, Entitlement: i.Entitlement, Subject: i.Subject(), Maker: by,
+			Because: reason.Of(reason.ReviewUnanswered{Review: c.ID, Due: c.Due})}
+		if i.Kind == store.AccountItem {
+			d.Kind, d.Person, d.Entitlement = store.ReviewAnswerDecision, "", ""
+		}
+		d, err := tx.Decide(ctx, d, g.Now())
+		if err == nil && i.Kind == store.AccountItem {
+			err = g.retireReviewed(ctx, tx, account, d)
+		}
 		if err != nil {
 			return err
 		}

@@ -95,11 +95,12 @@ func typeOf(r audit.Record) string {
 
 // ownType are the types of records that have always the same.
 var ownType = map[audit.Action]string{
-	audit.DecisionMade:    "behov.decision.made",
-	audit.AccountBound:    "behov.account.bound",
-	audit.PersonErased:    "behov.person.erased",
-	audit.PersonExtracted: "behov.person.extracted",
-	audit.TargetRetired:   "behov.target.retired",
+	audit.DecisionMade:      "behov.decision.made",
+	audit.AccountBound:      "behov.account.bound",
+	audit.AccountRegistered: "behov.account.registered",
+	audit.PersonErased:      "behov.person.erased",
+	audit.PersonExtracted:   "behov.person.extracted",
+	audit.TargetRetired:     "behov.target.retired",
 }
 
 // observed ends the types of what a snapshot or a rule says of access that is there.

@@ -52,6 +52,7 @@ func Build(in Input) (*Plan, error) {
 		}
 	}
 	for _, b := range builders {
+		b.planNonHuman()
 		if !in.Subset {
 			b.findings(people)
 		}

@@ -19,9 +19,13 @@ func (b *builder) findings(people []identity.PersonID) {
 		_, is := slices.BinarySearch(people, person)
 		return is
 	}
+	registered := make(map[string]bool, len(b.t.NonHuman))
+	for _, n := range b.t.NonHuman {
+		registered[n.AccountID] = true
+	}
 	for a := range b.t.Observed.All() {
 		switch {
-		case known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
+		case registered[a.ID], known(identity.PersonID(a.Anchor)), known(b.t.Bound.person[a.ID]), b.t.adopts(a.ID), b.t.ignored(a.Name):
 		case a.Anchor == "":
 			b.addFinding(Finding{Kind: Orphan, AccountID: a.ID, Reason: reason.Of(reason.OrphanAccount{Has: b.memberships(a.ID)})})
 		case !personID.MatchString(a.Anchor):

@@ -119,6 +119,9 @@ type Target struct {
 	ReadError string
 	// Bound notes whose account is whose.
 	Bound Bindings
+	// NonHuman are the accounts of the register in the target, which Bound has by their ID
+	// there; in a plan for some people those that are about them.
+	NonHuman []NonHumanAccount
 	// Matching says how the target compares the values of an attribute.
 	Matching map[string]connectors.Matching
 	// References are attributes whose values are account IDs.

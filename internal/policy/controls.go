@@ -79,6 +79,9 @@ type Controls struct {
 	RequestDays   Demand[int]        `json:"request_days,omitzero"`
 	EmergencyDays Demand[int]        `json:"emergency_days,omitzero"`
 	Approvers     Demand[[]Approver] `json:"approvers,omitzero"`
+	// AccountDays is for how many days an account that is no person's is registered at most
+	// before it is renewed.
+	AccountDays Demand[int] `json:"account_days,omitzero"`
 }
 
 // Approver is who approves a request.

@@ -164,3 +164,16 @@ func (g *Grant) outlives(v Verdict, requests []Request) bool {
 	}
 	return true
 }
+
+// MostAccountDays is for how many days an account that is no person's is registered at most
+// where no control says.
+const MostAccountDays = 365
+
+// AccountDaysAtMost returns for how many days an account that is no person's is registered or
+// renewed at most, and the control that says so; empty without one.
+func (c *Controls) AccountDaysAtMost() (days int, control string) {
+	if c.AccountDays.Value > 0 {
+		return c.AccountDays.Value, c.AccountDays.By
+	}
+	return MostAccountDays, ""
+}

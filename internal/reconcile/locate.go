@@ -134,6 +134,9 @@ func (e *Engine) recordAccountStates(ctx context.Context, tx *store.Tx, w *input
 				return err
 			}
 		}
+		if err := recordNonHumanEnabled(ctx, tx, t, touched[t.Name]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -374,8 +374,15 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 		return nil, nil
 	}
 	var records []audit.Record
+	nonHuman := map[identity.PersonID]bool{}
+	for _, n := range t.NonHuman {
+		nonHuman[n.ID] = true
+	}
 	compare := func(person identity.PersonID, recorded []store.ActiveAccess) {
 		seen := e.observedAccess(t, person)
+		if nonHuman[person] { // whose memberships are not behov's
+			seen = slices.DeleteFunc(seen, func(what string) bool { return what != audit.Account })
+		}
 		record := func(action audit.Action, entitlement string, why reason.Reason) {
 			records = append(records, audit.Record{At: e.Now(), Actor: e.Actor, Action: action, Person: person, Target: t.Name, Entitlement: entitlement, Reason: why})
 		}
@@ -424,6 +431,11 @@ func (e *Engine) drift(ctx context.Context, w *inputs, t plan.Target) ([]audit.R
 	for _, p := range w.people.All {
 		if !done[p.ID] {
 			compare(p.ID, nil)
+		}
+	}
+	for _, n := range t.NonHuman {
+		if !done[n.ID] {
+			compare(n.ID, nil)
 		}
 	}
 	return records, nil

@@ -26,7 +26,7 @@ func (e *Engine) IssuePass(ctx context.Context, p identity.Person, valid time.Du
 	if err != nil {
 		return connectors.Pass{}, err
 	}
-	if !standing.active() {
+	if !standing.Active() {
 		return connectors.Pass{}, &reason.Refusal{Reason: reason.Of(reason.NoPass{Person: p.ID, Because: standing.Facts.Suspended.Or(reason.OfStage(standing.Stage))})}
 	}
 	t, issuer, account, err := e.passes(ctx, p)

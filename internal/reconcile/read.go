@@ -34,6 +34,7 @@ type inputs struct {
 	sequences    store.Sequences
 	waitingJobs  []int64 // that were there before it began
 	people       *desired.People
+	nonHuman     []NonHumanStatus   // of the register; those that are about the people
 	targets      []plan.Target      // as configs
 	open         *execute.OpenSteps // that stopped runs left
 	lock         *lock.Lock         // of the people, when the inputs cover some
@@ -146,7 +147,7 @@ func (e *Engine) read(ctx context.Context, o Scope, settling bool) (*inputs, err
 			return w, err
 		}
 	}
-	return w, e.readFacts(ctx, w)
+	return w, errors.Join(e.readFacts(ctx, w), e.readNonHuman(ctx, w, nil))
 }
 
 // readPeopleAndRecords reads all people, and what is recorded of each target.

@@ -141,7 +141,7 @@ func (e *Engine) executor() *execute.Executor {
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
-		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Failing: map[audit.StepKey]bool{}, Due: map[string]identity.Date{}}
+		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Owners: map[identity.PersonID]identity.PersonID{}, Failing: map[audit.StepKey]bool{}, Due: map[string]identity.Date{}}
 	for _, c := range in.covers.targets {
 		if manual, is := c.Manual(); is {
 			b.Due[c.Name] = in.people.Day.AddDays(manual.Days)
@@ -151,6 +151,9 @@ func (e *Engine) basis(in *inputs) *execute.Basis {
 		if !facts.Suspended.IsZero() {
 			b.Suspended[person] = true
 		}
+	}
+	for _, s := range in.nonHuman {
+		b.Owners[s.Account.ID] = s.Account.Owner
 	}
 	for _, f := range in.failing {
 		b.Failing[f.Key] = true
@@ -294,6 +297,9 @@ func (e *Engine) plan(ctx context.Context, w *inputs) (*plan.Plan, error) {
 
 // planOf is plan that shows on the way what each person needs.
 func (e *Engine) planOf(ctx context.Context, w *inputs, see func(iter.Seq[plan.Person]) iter.Seq[plan.Person]) (*plan.Plan, error) {
+	for i := range w.targets {
+		w.targets[i].NonHuman = planned(w.nonHuman, w.targets[i].Name, w.people.Day)
+	}
 	if err := e.nameAccounts(ctx, w); err != nil {
 		return nil, err
 	}

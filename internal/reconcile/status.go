@@ -25,8 +25,8 @@ type PersonStatus struct {
 	Undecided reason.Reason
 }
 
-// active reports whether the person works here and is not suspended.
-func (s PersonStatus) active() bool {
+// Active reports whether the person works here and is not suspended.
+func (s PersonStatus) Active() bool {
 	return (s.Stage.State == identity.Working || s.Stage.State == identity.OnLeave) && s.Facts.Suspended.IsZero()
 }
 

@@ -46,7 +46,7 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 	if err := e.readSubset(ctx, in); err != nil {
 		return nil, err
 	}
-	if len(in.people.All) == 0 {
+	if len(in.people.All)+len(in.nonHuman) == 0 {
 		in.covers.targets = nil
 	}
 	done := make(chan TargetResult, len(in.covers.targets)) // buffered: a target does not wait for the reader
@@ -67,7 +67,8 @@ func (e *Engine) ReconcilePeopleStream(ctx context.Context, people []identity.Pe
 
 // readSubset reads the people and what is decided about them.
 func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
-	people, err := e.DB.PeopleByID(ctx, w.covers.people.IDs())
+	about := w.covers.people.IDs()
+	people, err := e.DB.PeopleByID(ctx, about)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,9 @@ func (e *Engine) readSubset(ctx context.Context, w *inputs) error {
 		}
 	}
 	w.covers.people = store.Only(known...)
+	if err := e.readNonHuman(ctx, w, about); err != nil {
+		return err
+	}
 	var managers []identity.SourceKey
 	for _, p := range w.people.All {
 		for _, employment := range p.Employments {

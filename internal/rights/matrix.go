@@ -12,7 +12,7 @@ type Scope string
 // The scopes.
 const (
 	Any  Scope = "any" // every object but themselves
-	Own  Scope = "own" // their own system, staff or question
+	Own  Scope = "own" // their own system, staff, account or question
 	None Scope = "-"   // never
 )
 
@@ -24,7 +24,7 @@ type Row struct {
 
 // Columns returns the roles of the matrix, in its order.
 func (r *Rights) Columns() []Role {
-	columns := slices.Concat([]Role{Owner, Reviewer, Assignee, Manager, HR, DataProtectionOfficer, Operator, Administrator, Auditor})
+	columns := slices.Concat([]Role{Owner, Reviewer, Assignee, Manager, AccountOwner, HR, DataProtectionOfficer, Operator, Administrator, Auditor})
 	for _, l := range r.lines {
 		if l.Member == "" && !slices.Contains(columns, l.Role) && !slices.Contains(derived, l.Role) {
 			columns = append(columns, l.Role)
@@ -50,6 +50,8 @@ func (r *Rights) Matrix() ([]Row, error) {
 				near.Reviewer = who
 			case Assignee:
 				near.Assignees = []identity.PersonID{who}
+			case AccountOwner:
+				near.AccountOwners = []identity.PersonID{who}
 			case Manager:
 				near.Managers = []identity.PersonID{who}
 			}

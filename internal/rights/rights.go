@@ -27,30 +27,36 @@ type Action string
 
 // The actions, in the order in which the matrix lists them.
 const (
-	StartReview    Action = "review.start"
-	DecideReview   Action = "review.decide"
-	DecideHold     Action = "hold.decide"   // release or reject a held plan
-	DecideImport   Action = "import.decide" // release or reject an HR import
-	ImportFile     Action = "import.file"   // import a file other than those of behov.yaml
-	BindAccount    Action = "account.bind"
-	EnableAccount  Action = "account.enable"
-	Suspend        Action = "person.suspend"
-	LiftSuspension Action = "person.unsuspend"
-	HoldLegally    Action = "person.legal-hold" // and lift it
-	Protect        Action = "person.protect"    // and lift it
-	SetMain        Action = "person.main"
-	Merge          Action = "person.merge" // also: decide that two people are distinct
-	Split          Action = "person.split"
-	Erase          Action = "person.erase"
-	Readmit        Action = "person.readmit"
-	IssuePass      Action = "mfa.pass"
-	WithdrawPass   Action = "mfa.withdraw"
-	Revise         Action = "system.revise" // say that a system, the rules, the controls or the rights were gone through
-	ProposeRules   Action = "rules.propose"
-	ApproveRules   Action = "rules.approve"  // or reject, what another person proposed
-	AllowConflict  Action = "conflict.allow" // let a person have both sides, and end it
-	ExemptFromMFA  Action = "mfa.exempt"     // and lift it
-	Screen         Action = "person.screen"  // say until when a screening is valid, and lift it
+	StartReview  Action = "review.start"
+	DecideReview Action = "review.decide"
+	DecideHold   Action = "hold.decide"   // release or reject a held plan
+	DecideImport Action = "import.decide" // release or reject an HR import
+	ImportFile   Action = "import.file"   // import a file other than those of behov.yaml
+	BindAccount  Action = "account.bind"
+	// RegisterAccount enters an account that is no person's in the register. HandOverAccount,
+	// RenewAccount and RetireAccount change what it says there.
+	RegisterAccount Action = "account.register"
+	HandOverAccount Action = "account.hand-over"
+	RenewAccount    Action = "account.renew"
+	RetireAccount   Action = "account.retire"
+	EnableAccount   Action = "account.enable"
+	Suspend         Action = "person.suspend"
+	LiftSuspension  Action = "person.unsuspend"
+	HoldLegally     Action = "person.legal-hold" // and lift it
+	Protect         Action = "person.protect"    // and lift it
+	SetMain         Action = "person.main"
+	Merge           Action = "person.merge" // also: decide that two people are distinct
+	Split           Action = "person.split"
+	Erase           Action = "person.erase"
+	Readmit         Action = "person.readmit"
+	IssuePass       Action = "mfa.pass"
+	WithdrawPass    Action = "mfa.withdraw"
+	Revise          Action = "system.revise" // say that a system, the rules, the controls or the rights were gone through
+	ProposeRules    Action = "rules.propose"
+	ApproveRules    Action = "rules.approve"  // or reject, what another person proposed
+	AllowConflict   Action = "conflict.allow" // let a person have both sides, and end it
+	ExemptFromMFA   Action = "mfa.exempt"     // and lift it
+	Screen          Action = "person.screen"  // say until when a screening is valid, and lift it
 	// RequestAccess asks for access that ends, EmergencyAccess takes it at once, and
 	// WithdrawRequest ends either: a person may do so for themselves.
 	RequestAccess   Action = "request.ask"
@@ -93,7 +99,7 @@ var Reads = []Action{SeePerson, SeeProtected, Extract}
 var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest}
 
 // Actions are the decisions and operations.
-var Actions = []Action{StartReview, DecideReview, Revise, ProposeRules, ApproveRules, DecideHold, DecideImport, ImportFile, BindAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
+var Actions = []Action{StartReview, DecideReview, Revise, ProposeRules, ApproveRules, DecideHold, DecideImport, ImportFile, BindAccount, RegisterAccount, HandOverAccount, RenewAccount, RetireAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
 	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, DecideOrder, UploadList, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
@@ -120,20 +126,23 @@ const (
 
 // The roles that follow from data.
 const (
-	Owner      Role = "owner"    // owns the system of the decision, or is a deputy
-	Reviewer   Role = "reviewer" // is the reviewer of the question
-	Assignee   Role = "assignee" // gets the work orders of the target, at once or when they are overdue
-	Manager    Role = "manager"  // manages each person of the decision
-	Self       Role = "self"     // is a person of the decision
-	Cause      Role = "cause"    // caused what the decision would release
-	Suspended  Role = "suspended"
-	NotWorking Role = "not-working"
+	Owner    Role = "owner"    // owns the system of the decision, or is a deputy
+	Reviewer Role = "reviewer" // is the reviewer of the question
+	Assignee Role = "assignee" // gets the work orders of the target, at once or when they are overdue
+	Manager  Role = "manager"  // manages each person of the decision
+	// AccountOwner owns the account that is no person's of the decision; when that person
+	// does not work here any more, it is their manager.
+	AccountOwner Role = "account-owner"
+	Self         Role = "self"  // is a person of the decision
+	Cause        Role = "cause" // caused what the decision would release
+	Suspended    Role = "suspended"
+	NotWorking   Role = "not-working"
 )
 
 // Given are the roles that an installation assigns.
 var Given = []Role{Administrator, Operator, HR, DataProtectionOfficer, Auditor}
 
-var derived = []Role{Owner, Reviewer, Assignee, Manager, Self, Cause, Suspended, NotWorking}
+var derived = []Role{Owner, Reviewer, Assignee, Manager, AccountOwner, Self, Cause, Suspended, NotWorking}
 
 // How is how the deciding person was identified.
 type How string
@@ -218,6 +227,9 @@ type Object struct {
 	Assignees []identity.PersonID
 	// Managers are those who manage every person in About today.
 	Managers []identity.PersonID
+	// AccountOwners are those who answer for the account that is no person's: its owner, or
+	// when the owner does not work here any more, their managers.
+	AccountOwners []identity.PersonID
 	// CausedBy are the people who caused what the decision would release.
 	CausedBy []identity.PersonID
 }
@@ -414,6 +426,8 @@ func (r *Rights) holds(args ...any) (any, error) {
 		return slices.Contains(o.Assignees, who), nil
 	case Manager:
 		return slices.Contains(o.Managers, who), nil
+	case AccountOwner:
+		return slices.Contains(o.AccountOwners, who), nil
 	}
 	return slices.Contains(s.roles, Role(role)), nil
 }

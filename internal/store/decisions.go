@@ -101,6 +101,9 @@ const (
 	// AccountListDecision takes a list of the accounts of a target, the subject, for what the
 	// target holds: "upload".
 	AccountListDecision DecisionKind = "account-list"
+	// NonHumanAccountDecision is about an account of the register, the subject is its ID, and
+	// about its owner as the person: "register", "hand-over", "renew" or "retire".
+	NonHumanAccountDecision DecisionKind = "non-human-account"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -155,6 +158,10 @@ const (
 	Refuse     Verdict = "refuse"
 	// Emergency takes access at once: the approvers look at it afterwards.
 	Emergency Verdict = "emergency"
+	// Register, HandOver and Renew are about an account that is no person's.
+	Register Verdict = "register"
+	HandOver Verdict = "hand-over"
+	Renew    Verdict = "renew"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )

@@ -207,8 +207,8 @@ func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonS
 		}
 	}
 	if now.Audit > since.Audit {
-		if err := ask(`SELECT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5)`,
-			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound)); err != nil {
+		if err := ask(`SELECT person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5, $6)`,
+			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), string(audit.AccountRegistered)); err != nil {
 			return nil, err
 		}
 	}
@@ -217,7 +217,7 @@ func (tx *Tx) PeopleAffectedSince(ctx context.Context, target string, of PersonS
 
 // Activity is what was recorded after sequences were read: the people with an HR event or
 // a decision, and by person the last audit record of a step that another plan made, or is
-// about to make, in a target, or of a bind there.
+// about to make, in a target, or of a bind or a registration there.
 type Activity struct {
 	Sequences   Sequences // as they are now
 	People      []identity.PersonID
@@ -250,8 +250,8 @@ func (tx *Tx) ActivitySince(ctx context.Context, target string, since Sequences,
 			Index  int64             `db:"idx"`
 			Person identity.PersonID `db:"person_id"`
 		}
-		if err := tx.tx.SelectContext(ctx, &rows, `SELECT idx, person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5) AND plan <> $6 ORDER BY idx`,
-			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), plan); err != nil {
+		if err := tx.tx.SelectContext(ctx, &rows, `SELECT idx, person_id FROM audit_record WHERE idx > $1 AND target = $2 AND action IN ($3, $4, $5, $6) AND plan <> $7 ORDER BY idx`,
+			since.Audit, target, string(audit.StepIntended), string(audit.StepEnded), string(audit.AccountBound), string(audit.AccountRegistered), plan); err != nil {
 			return n, fmt.Errorf("read what happened meanwhile: %w", err)
 		}
 		for _, r := range rows {

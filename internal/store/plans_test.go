@@ -68,6 +68,7 @@ var meantScans = map[string]string{
 	"FROM (SELECT id FROM review_campaign ORDER BY id DESC LIMIT":         "the newest, by an index",
 	"FROM person_position":                                                "everybody",
 	"FROM gated_grant WHERE 1 = 1":                                        "everybody",
+	"FROM non_human_account WHERE 1 = 1":                                  "the register",
 	"FROM access_interval WHERE 1 = 1":                                    "audit verify compares all",
 	"given FROM access_interval WHERE until_us IS NULL ORDER BY":          "everybody's is counted",
 	"FROM audit_record WHERE 1 = 1":                                       "audit verify reads all",

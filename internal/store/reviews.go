@@ -74,6 +74,9 @@ type ReviewItemKind string
 const (
 	AccessItem ReviewItemKind = "access" // a person's
 	RuleItem   ReviewItemKind = "rule"   // what a rule gives to all people whom it covers
+	// AccountItem is about an account that is no person's. Its ID in the register is in place
+	// of the person, and the entitlement is audit.Account.
+	AccountItem ReviewItemKind = "account"
 )
 
 // ReviewEvidence is what was known when a question was asked.

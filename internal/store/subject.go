@@ -55,6 +55,10 @@ func WorkOrderSubject(order int64) Subject { return Subject(strconv.FormatInt(or
 // RulesSubject is the subject of a RulesDecision, by the digest of the rules.
 func RulesSubject(digest string) Subject { return Subject(digest) }
 
+// NonHumanAccountSubject is the subject of a NonHumanAccountDecision, by the ID in the
+// register.
+func NonHumanAccountSubject(id identity.PersonID) Subject { return Subject(id) }
+
 // RevisionSubject is the subject of a RevisionDecision: a system of the catalogue, or one of
 // Revised.
 func RevisionSubject(of string) Subject { return Subject(of) }

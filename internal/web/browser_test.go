@@ -13,6 +13,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/store"
 	"github.com/behov/behov/internal/testenv"
 	"github.com/behov/behov/internal/testenv/office"
@@ -56,6 +57,12 @@ func browsed(t *testing.T) (*house, *testenv.Browser) {
 	if _, err := h.Governance().DecideRequest(t.Context(), 3, store.Approve, h.By("owner"), "agreed"); err != nil {
 		t.Fatal(err)
 	}
+	for name, until := range map[string]identity.Date{"robot-1": "2027-05-31", "svc-backup-of-the-lending-system": "2026-12-10"} {
+		h.robot(name)
+		if _, _, err := h.Governance().RegisterAccount(t.Context(), governance.Registration{Target: "one", Account: name, Kind: store.RobotKind, System: "lib", Owner: "staff", Purpose: "sends reminders of books that are late, every night", Until: until}, h.By("administrator"), "found in the review"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := h.Governance().Erase(t.Context(), h.Person("gone"), h.By("personnel"), "asked"); err != nil {
 		t.Fatal(err)
 	}
@@ -96,13 +103,17 @@ func TestPagesInABrowser(t *testing.T) {
 	if _, err := h.Governance().ProposeRules(t.Context(), h.Engine, h.By("operator"), "clerks lend too"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib"}, h.By("owner")); err != nil {
+		t.Fatal(err)
+	}
 	h.edited(t, editedPolicy+"p, more, true, base:staff, allow, everyone again\n")
 	h.order(t, h.Person("staff").ID)
 	pages := map[string]string{"start": "/", "work-orders": "/work-orders", "confirm-order": "/work-orders/1/confirm", "cannot-order": "/work-orders/1/cannot", "mine": "/mine", "people": "/people", "person": staff, "person-then": staff + "?on=2026-11-01", "why": staff + "/why?entitlement=lib:library", "suspend": staff + "/suspend", "extract": staff + "/extract",
-		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "suggestions": "/administration/rules/suggestions", "approve-rules": "/administration/rules/waiting/" + waiting + "/approve", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
+		"systems": "/systems", "revisions": "/systems/revisions", "conflicts": "/conflicts", "suggestions": "/administration/rules/suggestions", "approve-rules": "/administration/rules/waiting/" + waiting + "/approve", "allow": "/conflicts/lend-and-work/" + string(h.Person("staff").ID) + "/allow", "system": "/systems/lib", "reviews": "/reviews", "review": "/reviews/1", "review-accounts": "/reviews/2", "changes": "/changes", "what-if": "/changes/what-if", "hold": "/holds/" + string(holds[0].Digest), "reject": "/holds/" + string(holds[0].Digest) + "/reject",
 		"ask": "/ask", "organisation": "/organisation", "unit": "/organisation/office", "unexplained": "/organisation/office/lib", "answer": "/ask?what=lib", "answer-period": "/ask?what=lib&from=2026-01-01&to=2026-11-30", "administration": "/administration", "rights": "/administration/rights", "missing": "/nothing",
 		"report": "/hr/report", "report-person": "/hr/report?person=" + string(h.Person("manager").ID), "rules": "/administration/rules", "target": "/administration/targets/one", "tokens": "/administration/tokens", "sessions": "/administration/sessions", "sessions-of": "/administration/sessions?person=" + string(h.Person("owner").ID),
 		"requests": "/requests", "request": "/requests/1", "request-emergency": "/requests/2", "request-approved": "/requests/3", "requestable": "/requests/catalogue", "requestable-for": "/requests/catalogue?q=desk&person=" + string(h.Person("staff").ID), "request-ask": staff + "/request/lib:desk", "request-emergency-ask": staff + "/emergency/lib:desk", "request-renew": "/requests/3/renew", "request-withdraw": "/requests/1/withdraw",
+		"non-human-accounts": "/non-human-accounts", "register-account": "/non-human-accounts/register", "hand-over-account": "/non-human-accounts/robot-1/hand-over", "renew-account": "/non-human-accounts/robot-1/renew",
 		"end-sessions": staff + "/end-sessions", "take-back": staff + "/take-back?employment=x"}
 	b.As(testenv.Screen{Language: "sv", Width: 1200, Scripts: true})
 	h.signIn(b, "administrator")

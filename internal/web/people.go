@@ -70,6 +70,7 @@ type decidePage struct {
 	Grave        bool // it takes something away
 	Back         string
 	Fields       map[string]string // that go with the form
+	Owner        bool              // the form asks for a new owner
 	// FirstDay and LastDay are within which the last day of a decision is; empty for one
 	// without an end.
 	FirstDay, LastDay identity.Date

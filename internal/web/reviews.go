@@ -22,6 +22,7 @@ type campaign struct {
 	Answered int // of these
 	Others   int // questions that another person answers
 	Rules    []question
+	Accounts []question // about accounts that are no person's
 	Items    []question
 	MaySign  bool
 	Open     int // questions without an answer, of everyone
@@ -160,6 +161,10 @@ func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
 			c.Rules = append(c.Rules, q)
 			continue
 		}
+		if i.Kind == store.AccountItem {
+			c.Accounts = append(c.Accounts, q)
+			continue
+		}
 		spells, err := v.Spells(string(i.Person.ID))
 		if err != nil {
 			return fmt.Errorf("question %s: %w", i.Item, err)
@@ -171,7 +176,7 @@ func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
 		}
 		c.Items = append(c.Items, q)
 	}
-	for _, list := range [][]question{c.Rules, c.Items} {
+	for _, list := range [][]question{c.Rules, c.Accounts, c.Items} {
 		for n := range list {
 			if first && !list[n].Answered() {
 				list[n].Next, first = true, false

@@ -14,6 +14,7 @@ type startPage struct {
 	Questions int // of reviews, that the reader may answer
 	Requests  int // that wait for the reader
 	Orders    int // work orders that wait in targets of the reader's
+	Accounts  int // that are no person's, and that the reader has to hand over or renew
 	Holds     []access.Hold
 	Others    []access.Hold  // that another person decides on
 	Status    *access.Status // for those who may see everyone
@@ -41,7 +42,7 @@ const (
 
 // Waits reports whether anything does.
 func (p startPage) Waits() bool {
-	return p.Questions > 0 || p.Requests > 0 || p.Orders > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
+	return p.Questions > 0 || p.Requests > 0 || p.Orders > 0 || p.Accounts > 0 || len(p.Holds) > 0 || p.Reports.Waits() || p.Status != nil && slices.ContainsFunc(p.Status.Targets, func(t access.TargetStatus) bool { return t.Parked > 0 || t.Paused != nil || t.LetsIn != "" })
 }
 
 // group puts together what one person got, or lost, within a minute; accounts are told of
@@ -83,6 +84,15 @@ func (s *site) start() {
 		p.Requests = len(requests)
 		if p.Orders, err = v.OrdersWaiting(); err != nil {
 			return nil, err
+		}
+		accounts, err := v.NonHumanAccounts()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
+			if a.Mine && a.Late() {
+				p.Accounts++
+			}
 		}
 		if v.SeesEveryone() {
 			holds, _, err := v.Holds(false)

@@ -82,6 +82,7 @@ func New(d Deps) (http.Handler, error) {
 	s.conflicts()
 	s.requests()
 	s.orders()
+	s.nonHumanAccounts()
 	s.reviews()
 	s.changes()
 	s.planned()

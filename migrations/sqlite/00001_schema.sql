@@ -298,7 +298,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'work-order', 'account-list')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'work-order', 'account-list', 'non-human-account')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -350,6 +350,27 @@ CREATE TABLE access_request_approval (
     PRIMARY KEY (request_id, approver)
 );
 
+-- Accounts that are no person's: the register. id stands where steps, records and the table
+-- account name a person. name is the login name when it was registered. until is the last day.
+-- changed is the newest decision about it.
+CREATE TABLE non_human_account (
+    id        TEXT PRIMARY KEY,
+    target    TEXT NOT NULL,
+    native_id TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    kind      TEXT NOT NULL CHECK (kind IN ('service', 'robot', 'agent')),
+    system    TEXT NOT NULL,
+    owner_id  TEXT NOT NULL,
+    purpose   TEXT NOT NULL,
+    until     TEXT NOT NULL,
+    state     TEXT NOT NULL CHECK (state IN ('registered', 'retired')),
+    changed   BIGINT NOT NULL REFERENCES decision (seq),
+    UNIQUE (target, native_id)
+);
+CREATE INDEX non_human_account_name ON non_human_account (name);
+CREATE INDEX non_human_account_owner ON non_human_account (owner_id);
+CREATE INDEX non_human_account_system ON non_human_account (system);
+
 -- When people were seen to be enrolled for MFA, and with which strongest method. A projection
 -- of the audit trail.
 CREATE TABLE mfa_enrolment (
@@ -393,12 +414,13 @@ CREATE TABLE review_trigger (
     value  TEXT NOT NULL,
     PRIMARY KEY (event, system)
 );
--- A question about the access of a person, or about a rule, which has no person. reviewer is
+-- A question about the access of a person, about a rule, which has no person, or about an
+-- account that is no person's, whose ID in the register is in place of the person. reviewer is
 -- who is asked now, empty for the owner of the system. needs is how many must say keep.
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('access', 'rule')),
+    kind        TEXT NOT NULL CHECK (kind IN ('access', 'rule', 'account')),
     person_id   TEXT NOT NULL,
     entitlement TEXT NOT NULL,
     system      TEXT NOT NULL,

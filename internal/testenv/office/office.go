@@ -168,7 +168,7 @@ func (o *Office) Answers() *access.Answers {
 
 // Governance is the installation's.
 func (o *Office) Governance() *governance.Governance {
-	return &governance.Governance{DB: o.DB, Config: o.Config, Now: o.Clock}
+	return &governance.Governance{DB: o.DB, Config: o.Config, Now: o.Clock, Targets: o.Engine}
 }
 
 // Runs returns what carries out one full run, or nil when no run is wanted.
