@@ -24,10 +24,12 @@ type house struct {
 	t *testing.T
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return newHouseWith(t, "mfa: {target: one, suspend_after: 14}") }
+
+func newHouseWith(t *testing.T, mfa string) *house {
 	t.Helper()
 	h := &house{office.New(t, map[string]string{
-		"behov.yaml":     "mfa: {target: one, suspend_after: 14}\nnotices: {remind: [7, 1], escalate: 3}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: \"127.0.0.1:25\"}}\n",
+		"behov.yaml":     mfa + "\nnotices: {remind: [7, 1], escalate: 3}\nalerts: {email: {from: behov@example.org, to: [iam@example.org], server: \"127.0.0.1:25\"}}\n",
 		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {mfa: true}, desk: {requestable: true, purpose: lend at the desk}}}\n",
 		"controls.yaml":  "controls:\n  every: {from: {confidentiality: 0}, request_days: 30, approvers: [owner]}\n",
 	}), t}
@@ -181,4 +183,26 @@ func TestNoticesWithoutMail(t *testing.T) {
 	}
 	h.Config = func(c config.Config) *config.Config { c.Notices = nil; return &c }(*h.Config)
 	h.expect("not configured")
+}
+
+// TestAManagerIsToldOfAJoiner: on the first day of a person who is not enrolled, and not before,
+// the manager is told to have a pass issued.
+func TestAManagerIsToldOfAJoiner(t *testing.T) {
+	h := newHouseWith(t, "mfa: {target: one, ask_manager: true}\nlifecycle: {prepare_days: 20}")
+	h.revised()
+	h.hr("joiner,EJ,Jo,Iner,office,LIB,Librarian,reviewer,2026-12-10,,no,\n")
+	h.Apply()
+	h.due() // of those who are there
+	h.after(9)
+	h.Apply()
+	for _, told := range h.due() {
+		if strings.HasPrefix(told, "reviewer") {
+			t.Errorf("before the first day: %s", told)
+		}
+	}
+	h.after(1)
+	h.Apply()
+	h.expect("the first day", "reviewer: mfa joined ")
+	h.after(3)
+	h.expect("still not enrolled", "reviewer: mfa escalated ")
 }
