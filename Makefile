@@ -59,7 +59,7 @@ ONCE          := 'Killed|Replicas|AYear|EachDirectory|FourKinds|Story|TenThousan
 test: SHELL = bash
 test: test-servers
 	@set -o pipefail; rm -f $(SKIPPED) $(LOG); export BEHOV_SKIPPED=$(SKIPPED) BEHOV_PICTURES=$(CURDIR)/pictures; status=0; \
-	tests() { go test -timeout 20m "$$@" 2>&1 | tee -a $(LOG) || status=1; }; \
+	tests() { go test -timeout 35m "$$@" 2>&1 | tee -a $(LOG) || status=1; }; \
 	tests -race $(NO_RACE) ./...; \
 	echo "At full size:"; tests -run TestTenThousandMembers ./connectors/ldap; \
 	tests -run 'TestConformanceScimapp/members/very_many|TestQuirks' ./connectors/scim; \
