@@ -134,7 +134,7 @@ func (a *app) nonHumanRetireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "retire ACCOUNT",
 		Short:   "End the use of an account",
-		Long:    "End the use of an account of the register: the next run disables it, and it stays disabled.\nIt is not deleted, and can be registered anew.",
+		Long:    "End the use of an account of the register: the next run disables it, and it stays disabled.\nIt is not deleted, and can be registered again.",
 		Example: "  behov non-human-accounts retire svc-backup --reason \"replaced by the new backup\" --by 1002",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, args []string) error {

@@ -26,7 +26,7 @@ type Registration struct {
 }
 
 // RegisterAccount enters an account that is no person's in the register, with an owner who works
-// here, or enters one anew that was retired. Targets reads the account from its target.
+// here, or enters one again that was retired. Targets reads the account from its target.
 func (g *Governance) RegisterAccount(ctx context.Context, r Registration, by rights.Subject, why string) (store.NonHumanAccount, store.Decision, error) {
 	var none store.NonHumanAccount
 	owners, err := g.owners(ctx, r.System)

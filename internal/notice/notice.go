@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/mail"
 	"slices"
 	"strconv"
 	"strings"
@@ -369,11 +370,18 @@ func (f *finder) unsent() ([]store.Notice, error) {
 	}
 	told := map[identity.PersonID]bool{}
 	for _, p := range people {
-		told[p.ID] = works[p.ID] && p.Email != ""
+		told[p.ID] = works[p.ID] && HasAddress(p)
 	}
 	f.found = slices.DeleteFunc(f.found, func(n store.Notice) bool { return !told[n.Person] })
 	slices.SortStableFunc(f.found, func(a, b store.Notice) int { return cmp.Compare(a.Person, b.Person) })
 	return f.found, nil
+}
+
+// HasAddress reports whether HR gives an address to which a person can be written. One that is
+// none is no reason to try again for ever.
+func HasAddress(p identity.Person) bool {
+	_, err := mail.ParseAddress(p.Email)
+	return err == nil
 }
 
 func distinct[T cmp.Ordered](of []T) []T {

@@ -169,7 +169,7 @@ func TestWhoIsNotTold(t *testing.T) {
 	if _, err := h.Governance().Suspend(t.Context(), h.Person("staff"), true, h.By("administrator"), "a test"); err != nil {
 		t.Fatal(err)
 	}
-	h.hr("staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01,,no,\n")
+	h.hr("staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01,,no,ask at the desk\n")
 	h.expect("no address", "manager: mfa escalated staff")
 }
 

@@ -103,7 +103,7 @@ type AccountRegistered struct {
 	Account string `json:"account"`
 }
 
-// AccountRetiredAlready says that the account was retired: it has to be registered anew first.
+// AccountRetiredAlready says that the account was retired: it has to be registered again first.
 type AccountRetiredAlready struct {
 	kind
 	Account string `json:"account"`

@@ -327,7 +327,7 @@ func TestRegisterRefuses(t *testing.T) {
 	refused("renewed after it was retired", "is retired", err)
 	again := r.registered("robot", "1", "2026-12-31")
 	if again.ID != a.ID {
-		t.Errorf("registered anew as %s, it was %s", again.ID, a.ID)
+		t.Errorf("registered again as %s, it was %s", again.ID, a.ID)
 	}
 }
 
@@ -371,8 +371,8 @@ func TestMergedOwner(t *testing.T) {
 	}
 }
 
-// TestRegisterProperty: whatever days pass, whoever leaves or comes back, and whatever is handed
-// over, renewed, retired or registered anew: an account of the register whose owner works here and
+// TestRegisterProperty: whatever days pass, and people leave or come back, and whatever is handed
+// over, renewed, retired or registered again: an account of the register whose owner works here and
 // whose last day has not passed is never disabled, one of which either is not so is, and a run for
 // its owner decides as one for everyone.
 func TestRegisterProperty(t *testing.T) {

@@ -344,7 +344,7 @@ func (e *Engine) recordWaiting(ctx context.Context, tx *store.Tx, w *inputs, p *
 		waits[k] = true
 		gate, wasKnown := known[k]
 		if gate == string(g.Gate) || gate == string(policy.AwaitingMFA) {
-			continue // that nobody can say meanwhile is no other beginning
+			continue // a read that does not say is no other beginning
 		}
 		if err := tx.AddGatedGrant(ctx, store.GatedGrant{Person: k.person, Entitlement: k.entitlement, Gate: string(g.Gate), SinceUS: store.Micros(now.UnixMicro())}); err != nil {
 			return err

@@ -49,7 +49,7 @@ func (s handler) SendNotice(ctx context.Context, job queue.Notice) error {
 		return err
 	}
 	people, err := s.DB.PeopleByID(ctx, []identity.PersonID{person})
-	if err != nil || len(people) == 0 || people[0].Email == "" {
+	if err != nil || len(people) == 0 || !notice.HasAddress(people[0]) {
 		return err
 	}
 	works, err := access.WhoWorks(ctx, s.DB, c, people, identity.DateOf(s.Now(), c.Zone))
