@@ -25,6 +25,7 @@ type operations interface {
 	reviewOperations
 	systemOperations
 	conflictOperations
+	absenceOperations
 	requestOperations
 	orderOperations
 	ruleOperations

@@ -15,6 +15,9 @@ type shape struct {
 
 // shapes are the shapes of all commands that have --json.
 var shapes = []shape{
+	{"absences", list[access.Absence]{}},
+	{"absences end", access.Decision{}},
+	{"absences set", access.Decision{}},
 	{"account bind", proposalJSON{}},
 	{"account list", accountListJSON{}},
 	{"apply", resultJSON{}},

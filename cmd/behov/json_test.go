@@ -239,6 +239,9 @@ func TestGoldenJSON(t *testing.T) {
 	}
 	print(0, "conflicts allow", "conflicts", "allow", "1006", "lend-and-teach", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
 	print(0, "conflicts", "conflicts")
+	print(0, "absences set", "absences", "set", "1006", "--deputy", "1001", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
+	print(0, "absences", "absences")
+	print(0, "absences end", "absences", "end", "1006", "--reason", "r", "--by", "1001")
 	print(0, "requests catalogue", "requests", "catalogue")
 	print(0, "requests ask", "requests", "ask", "1005", "library:loans", "--until", "2026-12-24", "--reason", "r", "--by", "1005")
 	print(0, "requests approve", "requests", "approve", "1", "--reason", "r", "--by", "1006")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/api"
+	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/wording"
 )
@@ -34,6 +35,28 @@ func (l *local) ExemptFromMFA(ctx context.Context, ref, until string, lift bool,
 	}
 	d, err := l.governance().ExemptFromMFA(ctx, p, identity.Date(until), lift, by, reason)
 	return l.shown(ctx, d, err)
+}
+
+func (l *local) SetAbsence(ctx context.Context, ref, deputy, since, until, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().SetAbsence(ctx, p, governance.Absence{Deputy: deputy, Since: identity.Date(since), Until: identity.Date(until)}, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) EndAbsence(ctx context.Context, ref, reason string) (access.Decision, error) {
+	p, by, err := l.about(ctx, ref)
+	if err != nil {
+		return access.Decision{}, err
+	}
+	d, err := l.governance().EndAbsence(ctx, p, by, reason)
+	return l.shown(ctx, d, err)
+}
+
+func (l *local) Absences(ctx context.Context) ([]access.Absence, error) {
+	return l.view(ctx).Absences()
 }
 
 func (l *local) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {

@@ -177,7 +177,7 @@ func (v *View) manages(p identity.Person) bool {
 	day := v.Today()
 	for _, e := range p.Active(day) {
 		key := e.On(day).ManagerKey
-		if key != "" && e.Key.Source == v.Config.First && slices.Contains(v.known.Member, e.Key.Source+"/"+key) {
+		if key != "" && e.Key.Source == v.Config.First && slices.Contains(v.known.Names(p.ID), e.Key.Source+"/"+key) {
 			return true
 		}
 	}
@@ -187,14 +187,15 @@ func (v *View) manages(p identity.Person) bool {
 // markOwned notes who has something in a system: its owner and deputies may see them.
 func (v *View) markOwned(system string, people ...identity.PersonID) {
 	s, _ := v.Config.Rules.Catalogue.System(system)
-	if v.viewer.Subject.Person != "" && s.ID != "" && isOwner(s, v.known.Member) {
-		v.mark(v.owned, people)
+	if v.viewer.Subject.Person == "" || s.ID == "" {
+		return
 	}
+	v.mark(v.owned, slices.DeleteFunc(slices.Clone(people), func(p identity.PersonID) bool { return !v.owns(s, p) }))
 }
 
 // markAsked notes about whom a review asks a reviewer, who may see them.
 func (v *View) markAsked(reviewer, person identity.PersonID) {
-	if reviewer != "" && reviewer == v.viewer.Subject.Person {
+	if v.isAsked(reviewer, person) {
 		v.mark(v.asked, []identity.PersonID{person})
 	}
 }

@@ -14,7 +14,8 @@ import (
 type Approver struct {
 	As policy.Approver
 	// People are those who may take it: they work here, and are neither the person whom the
-	// request is for, nor who asked, nor who took another part. While it is open and there are
+	// request is for, nor who asked, nor who took another part. Who is away is among them, and
+	// the person who decides in their place too. While it is open and there are
 	// none, another person may approve in the approver's place, as rights say.
 	People []identity.PersonID
 	// Decision is that of who took it; 0 while it is open.
@@ -23,8 +24,7 @@ type Approver struct {
 
 // ApproverReader reads who approves requests. Database and *store.DB implement it.
 type ApproverReader interface {
-	SubjectReader
-	PeopleByID(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+	AbsenceReader
 	RequestHistory(ctx context.Context, requests []int64) ([]store.Decision, []store.Approval, error)
 }
 
@@ -93,13 +93,20 @@ type approverFinder struct {
 	byKey    map[identity.SourceKey]identity.PersonID
 	works    map[identity.PersonID]bool
 	managers map[identity.PersonID]identity.SourceKey // of managers, theirs
+	deputies Deputies
 }
 
 // people returns who may take a part.
 func (f *approverFinder) people(as policy.Approver, r store.AccessRequest, system string, not []identity.PersonID) (people []identity.PersonID) {
 	add := func(key identity.SourceKey) {
-		if id := f.byKey[key]; f.works[id] && !slices.Contains(not, id) && !slices.Contains(people, id) {
-			people = append(people, id)
+		id := f.byKey[key]
+		if !f.works[id] || slices.Contains(not, id) {
+			return
+		}
+		for _, id := range []identity.PersonID{id, f.deputies.Of(id)} {
+			if f.works[id] && !slices.Contains(not, id) && !slices.Contains(people, id) {
+				people = append(people, id)
+			}
 		}
 	}
 	if as != policy.ManagerApprover {
@@ -127,6 +134,13 @@ func (f *approverFinder) read(requests []store.AccessRequest, about []identity.P
 			sources[e.ID] = e.Key.Source
 		}
 	}
+	var err error
+	if f.deputies, err = DeputiesOn(f.ctx, f.db, f.config, f.day); err != nil {
+		return err
+	}
+	for _, deputy := range f.deputies {
+		f.works[deputy] = true
+	}
 	var keys []identity.SourceKey
 	for i, r := range requests {
 		e, _ := f.config.Rules.Catalogue.Entitlement(policy.EntitlementID(r.Entitlement))
@@ -150,8 +164,7 @@ func (f *approverFinder) read(requests []store.AccessRequest, about []identity.P
 		var people []identity.Person
 		for _, key := range keys {
 			p := found[key]
-			if _, known := f.works[p.ID]; !known && p.ID != "" {
-				f.works[p.ID] = false
+			if p.ID != "" && !slices.ContainsFunc(people, func(o identity.Person) bool { return o.ID == p.ID }) {
 				people = append(people, p)
 			}
 			f.byKey[key] = p.ID

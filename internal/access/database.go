@@ -14,7 +14,6 @@ import (
 
 // Database is what the answers read. *store.DB implements it.
 type Database interface {
-	SubjectReader
 	namesReader
 	peopleReader
 	accountReader
@@ -26,6 +25,8 @@ type Database interface {
 	targetReader
 	registerReader
 	nonHumanReader
+	AbsenceReader
+	AbsencesOf(ctx context.Context, people []identity.PersonID, day identity.Date) ([]store.Absence, error)
 }
 
 // nonHumanReader reads the register of accounts that are no person's.
@@ -46,6 +47,8 @@ type SubjectReader interface {
 	GatedGrants(ctx context.Context, of store.PersonSet) ([]store.GatedGrant, error)
 	EvaluatorDifferences(ctx context.Context, rulesDigest string, of store.PersonSet) ([]store.EvaluatorDifference, error)
 	HeldRecords(ctx context.Context, of store.PersonSet) ([]store.HeldRecord, error)
+	PeopleByID(ctx context.Context, ids []identity.PersonID) ([]identity.Person, error)
+	AbsencesWith(ctx context.Context, deputies []identity.PersonID, day identity.Date) ([]store.Absence, error)
 }
 
 // namesReader reads what people and decisions are called.
@@ -146,7 +149,7 @@ type reviewReader interface {
 	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
 	OpenReviewItems(ctx context.Context) ([]store.ReviewItem, error)
 	ReviewAnswers(ctx context.Context, items []store.ReviewItem) ([]store.Decision, error)
-	ReviewsAsking(ctx context.Context, person identity.PersonID, systems []string) (map[int64]bool, error)
+	ReviewsAsking(ctx context.Context, people []identity.PersonID, systems []string) (map[int64]bool, error)
 	RuleChangesAsked(ctx context.Context) ([]store.ReviewItem, map[int64]store.Decision, error)
 	ReviewSummary(ctx context.Context, campaign int64) (store.ReviewSummary, error)
 	NewestReviews(ctx context.Context, most int) ([]store.ReviewSummary, error)

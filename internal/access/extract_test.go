@@ -39,6 +39,7 @@ var notInExtract = map[string]string{
 	"person_key":         "the wrapped key that opens what is sealed: a secret, which says nothing of the person",
 	"employment_manager": "an index of the terms of employments: who names the person as manager is counted in identities",
 	"employment_unit":    "an index of the terms of employments",
+	"absence":            "an absence is its newest decision, which is in the extract",
 	"access_request":     "each request is its decisions, which are in the extract, about one of the employments",
 	"login_register":     "a keyed hash of the login, which is in the extract",
 	"account_name":       "keyed hashes of account names, which cannot be opened; the names are in the values of the audit trail",

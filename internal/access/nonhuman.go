@@ -107,9 +107,10 @@ func (v *View) nonHumanAccounts(all []store.NonHumanAccount) ([]NonHumanAccount,
 	for _, s := range statuses {
 		of, _ := v.Config.Rules.Catalogue.System(s.Account.System)
 		o := rights.Object{AccountOwners: s.AccountOwners}
-		if who != "" && isOwner(of, v.known.Member) {
+		if who != "" && v.owns(of) {
 			o.Owners = []identity.PersonID{who}
 		}
+		o = v.known.Place(o)
 		if !v.everyone && len(o.Owners) == 0 && s.Account.Owner != who && !slices.Contains(o.AccountOwners, who) {
 			continue
 		}
@@ -127,7 +128,7 @@ func (v *View) nonHumanAccounts(all []store.NonHumanAccount) ([]NonHumanAccount,
 				}
 			}
 		}
-		x.Mine = who != "" && slices.Contains(s.AccountOwners, who)
+		x.Mine = who != "" && slices.Contains(o.AccountOwners, who)
 		shown = append(shown, x)
 	}
 	return shown, nil

@@ -109,7 +109,8 @@ type towards struct {
 // isAssigned reports whether the viewer gets the orders of a target.
 func (v *View) isAssigned(t config.Target) bool {
 	settings, _ := t.Manual()
-	return slices.Contains(v.known.Member, settings.To) || settings.Escalate != "" && slices.Contains(v.known.Member, settings.Escalate)
+	names := v.known.Names()
+	return slices.Contains(names, settings.To) || settings.Escalate != "" && slices.Contains(names, settings.Escalate)
 }
 
 func (v *View) towards(t config.Target, entitlement string) towards {
@@ -117,7 +118,7 @@ func (v *View) towards(t config.Target, entitlement string) towards {
 	system, _, one := strings.Cut(entitlement, ":")
 	for _, id := range v.Config.Rules.Catalogue.SystemsIn(t.Name) {
 		s, _ := v.Config.Rules.Catalogue.System(id)
-		is.owner = is.owner || (!one || id == system) && isOwner(s, v.known.Member)
+		is.owner = is.owner || (!one || id == system) && v.owns(s)
 	}
 	return is
 }

@@ -92,7 +92,7 @@ func (v *View) relations() ([]identity.PersonID, error) {
 	}
 	ids := append([]identity.PersonID{v.viewer.Subject.Person}, v.linked...)
 	var keys []string
-	for _, name := range v.known.Member {
+	for _, name := range v.known.Names() {
 		if key, own := strings.CutPrefix(name, v.Config.First+"/"); own {
 			keys = append(keys, key)
 		}

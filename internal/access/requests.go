@@ -138,7 +138,7 @@ func (v *View) waitingRequests() ([]store.AccessRequest, error) {
 	var owned []string
 	for i := range v.Config.Rules.Catalogue.Entitlements {
 		e := &v.Config.Rules.Catalogue.Entitlements[i]
-		if s, _ := v.Config.Rules.Catalogue.System(e.System); isOwner(s, v.known.Member) {
+		if s, _ := v.Config.Rules.Catalogue.System(e.System); v.owns(s) {
 			owned = append(owned, string(e.ID))
 		}
 	}
@@ -166,7 +166,7 @@ const ownWaiting = 200
 // managesPeople reports whether an employment names the viewer as manager.
 func (v *View) managesPeople() (bool, error) {
 	var keys []string
-	for _, name := range v.known.Member {
+	for _, name := range v.known.Names() {
 		if source, key, ok := strings.Cut(name, "/"); ok && source == v.Config.First {
 			keys = append(keys, key)
 		}
@@ -401,7 +401,7 @@ func (v *View) concerns(r store.AccessRequest, approvers []Approver) bool {
 	e, _ := v.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(r.Entitlement))
 	s, _ := v.Config.Rules.Catalogue.System(e.System)
 	p, _ := v.person(r.Person)
-	return isOwner(s, v.known.Member) || v.manages(p) || slices.ContainsFunc(approvers, func(a Approver) bool { return slices.Contains(a.People, who) })
+	return v.owns(s, r.Person) || v.manages(p) || slices.ContainsFunc(approvers, func(a Approver) bool { return slices.Contains(a.People, who) })
 }
 
 func (v *View) request(r store.AccessRequest, approvers []Approver, decisions map[int64]store.Decision, status reconcile.PersonStatus) (Request, error) {

@@ -124,11 +124,11 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 	}
 	var owned []string
 	for _, s := range v.Config.Rules.Catalogue.Systems {
-		if isOwner(s, v.known.Member) {
+		if v.owns(s) {
 			owned = append(owned, s.ID)
 		}
 	}
-	asking, err := v.DB.ReviewsAsking(v.ctx, v.viewer.Subject.Person, owned)
+	asking, err := v.DB.ReviewsAsking(v.ctx, v.places(), owned)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 				return nil, err
 			}
 			x.Mine = x.Mine || may
-			if may && (reviewer == "" && isOwner(of, v.known.Member) || reviewer != "" && reviewer == v.viewer.Subject.Person) {
+			if may && (reviewer == "" && v.owns(of, v.reviewed(i)) || v.isAsked(reviewer, v.reviewed(i))) {
 				x.Yours++
 			}
 		}

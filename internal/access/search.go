@@ -87,7 +87,7 @@ func (v *View) reach() (reach, error) {
 	}
 	r := reach{among: store.Only(staff...), staff: store.Only(staff...)}
 	for _, s := range v.Config.Rules.Catalogue.Systems {
-		if !isOwner(s, v.known.Member) {
+		if !v.owns(s) {
 			continue
 		}
 		for _, e := range v.Config.Rules.Catalogue.Entitlements {

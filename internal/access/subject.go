@@ -37,7 +37,8 @@ func KnownSubject(ctx context.Context, db SubjectReader, c *config.Config, day i
 	k.Works = works(status.Stage) && len(held) == 0
 	k.Suspended = !status.Facts.Suspended.IsZero()
 	k.Member = append(memberNames(c, status.Person, day), by.GroupNames()...)
-	return k, nil
+	k.InPlaceOf, err = inPlaceOf(ctx, db, c, day, p.ID)
+	return k, err
 }
 
 func works(s identity.Stage) bool {

@@ -36,7 +36,7 @@ type System struct {
 func (v *View) Systems() []System {
 	all := []System{}
 	for _, s := range v.Config.Rules.Catalogue.Systems {
-		x := System{System: s.ID, Name: s.Name, Owner: s.Owner, Deputies: append([]string{}, s.Deputies...), Mine: isOwner(s, v.known.Member), Entitlements: []Entitlement{}}
+		x := System{System: s.ID, Name: s.Name, Owner: s.Owner, Deputies: append([]string{}, s.Deputies...), Mine: v.owns(s), Entitlements: []Entitlement{}}
 		for i := range v.Config.Rules.Catalogue.Entitlements {
 			e := &v.Config.Rules.Catalogue.Entitlements[i]
 			if e.System == s.ID {

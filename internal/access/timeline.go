@@ -104,7 +104,7 @@ type allowance struct {
 
 func (v *View) mayDecide(action rights.Action, o rights.Object) (bool, rights.Assurance, error) {
 	// It depends on nothing else of the object.
-	who := v.viewer.Subject.Person
+	who, o := v.viewer.Subject.Person, v.known.Place(o)
 	on := relation{action, slices.Contains(o.About, who), slices.Contains(o.Owners, who), o.Reviewer == who, slices.Contains(o.Assignees, who), slices.Contains(o.Managers, who), slices.Contains(o.CausedBy, who), slices.Contains(o.AccountOwners, who)}
 	if known, asked := v.allowed[on]; asked {
 		return known.may, known.need, nil
@@ -129,11 +129,12 @@ func (v *View) mayAnswer(reviewer, person identity.PersonID, system policy.Syste
 	if slices.Contains(v.linked, person) {
 		o.About = append(o.About, who)
 	}
-	if isOwner(system, v.known.Member) {
+	if v.owns(system, person) {
 		o.Owners = []identity.PersonID{who}
 	}
+	o = v.known.Place(o)
 	// It depends on nothing else of the question.
-	key := [3]bool{reviewer == who, len(o.Owners) > 0, slices.Contains(o.About, who)}
+	key := [3]bool{o.Reviewer == who, len(o.Owners) > 0, slices.Contains(o.About, who)}
 	may, known := v.answers[key]
 	var err error
 	if !known {

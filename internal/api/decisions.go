@@ -94,7 +94,37 @@ type Ending struct {
 	Until string `json:"until,omitempty" doc:"The last day on which it holds." format:"date"`
 }
 
+// Away is when a person is away, and who decides in their place.
+type Away struct {
+	Lifting
+	Deputy string `json:"deputy,omitempty" doc:"Who decides in their place: a person ID, a login, an HR key or an e-mail address." maxLength:"200"`
+	Since  string `json:"since,omitempty" doc:"The first day; today when it is left out." format:"date"`
+	Until  string `json:"until,omitempty" doc:"The last day." format:"date"`
+}
+
+func (a *api) absences() {
+	route(a, Signed, op{id: "list-absences", method: http.MethodGet, path: "/absences", tag: "people", summary: "Who is away, today or later, and who decides in their place: of those whom you may see"}, func(c *call, _ *struct{}) (*answer[List[access.Absence]], error) {
+		all, err := c.Absences()
+		return items(all, "", err)
+	})
+	route(a, Decides(rights.SetAbsence), op{id: "set-absence", method: http.MethodPost, path: "/people/{person}/absence", tag: "decisions", summary: "Say when a person is away and who decides in their place, or that they are not"},
+		func(c *call, in *struct {
+			AboutOne
+			Body Away
+		}) (*answer[access.Decision], error) {
+			p, err := c.person(in.AboutOne)
+			if err != nil {
+				return nil, err
+			}
+			if in.Body.Lift {
+				return c.decided(c.governance().EndAbsence(c, p, c.caller.Subject, in.Body.Reason))
+			}
+			return c.decided(c.governance().SetAbsence(c, p, governance.Absence{Deputy: in.Body.Deputy, Since: identity.Date(in.Body.Since), Until: identity.Date(in.Body.Until)}, c.caller.Subject, in.Body.Reason))
+		})
+}
+
 func (a *api) decisions() {
+	a.absences()
 	for _, d := range []struct {
 		id, path, summary string
 		action            rights.Action

@@ -34,7 +34,7 @@ func (h *house) read(route, about string) (string, bool) {
 	}
 	path, known := map[string]string{
 		"me": "/me", "list-people": "/people", "get-person": "/people/" + id, "get-grants": "/people/" + id + "/grants", "explain": "/people/" + id + "/grants/lib:library", "get-roles": "/people/" + id + "/roles",
-		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-manual-targets": "/manual-targets", "list-work-orders": "/work-orders", "get-work-order": "/work-orders/999", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "list-non-human-accounts": "/non-human-accounts", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "suggest-rules": "/rules/suggestions", "get-rules-approval": "/rules/approval", "list-entitlements": "/entitlements",
+		"get-spells": "/people/" + id + "/spells", "extract-person": "/people/" + id + "/extract", "list-decisions-about": "/people/" + id + "/decisions", "list-unit": "/units/office/people", "list-reviews": "/reviews", "list-rule-tasks": "/rule-tasks", "list-requestable": "/requestable", "list-manual-targets": "/manual-targets", "list-work-orders": "/work-orders", "get-work-order": "/work-orders/999", "list-requests": "/requests", "list-requests-waiting": "/requests/waiting", "list-my-requests": "/requests/mine", "list-non-human-accounts": "/non-human-accounts", "preview-person": "/people/" + id + "/plan", "get-access": "/people/" + id + "/access", "list-duplicates": "/duplicates", "list-managers": "/managers", "list-systems": "/systems", "list-revisions": "/revisions", "list-conflicts": "/conflicts", "list-absences": "/absences", "suggest-rules": "/rules/suggestions", "get-rules-approval": "/rules/approval", "list-entitlements": "/entitlements",
 		"who-had-entitlement": "/entitlements/lib:library/access", "who-had-system": "/systems/lib/access", "list-access-changes": "/access-changes", "list-records": "/records?person=" + id, "list-holds": "/holds", "get-hold": "/holds/abc",
 		"list-steps": "/steps", "list-review-items": "/review-items", "get-plan": "/plans/0197b1f0-0000-7000-8000-000000000000", "get-simulation": "/simulations/0197b1f0-0000-7000-8000-000000000000", "list-imports": "/hr/imports", "list-reports": "/hr/reports", "get-status": "/status", "get-installation": "/installation", "get-rights": "/rights", "list-tokens": "/tokens", "list-sessions": "/sessions", "list-sessions-of": "/people/" + id + "/sessions",
 	}[route]
@@ -71,6 +71,8 @@ func (h *house) writes(id, about string) write {
 		return write{at + "/split", map[string]any{"reason": "a test", "source": "hr", "key": about}}
 	case "readmit":
 		return write{"/readmissions", map[string]any{"reason": "a test", "source": "hr", "key": "9"}}
+	case "set-absence":
+		return write{at + "/absence", map[string]any{"reason": "a test", "deputy": "personnel", "until": "2026-12-24"}}
 	case "allow-conflict":
 		return write{at + "/conflicts/both", map[string]any{"reason": "a test", "until": "2026-12-24"}}
 	case "screen", "exempt-from-mfa":

@@ -69,6 +69,27 @@ func untilDay(until string, lift bool, reason string) said {
 	return what
 }
 
+// SetAbsence says when a person is away and who decides in their place.
+func (c *Client) SetAbsence(ctx context.Context, ref, deputy, since, until, reason string) (access.Decision, error) {
+	what := because(reason).with("deputy", deputy)
+	for name, day := range map[string]string{"since": since, "until": until} {
+		if day != "" {
+			what = what.with(name, day)
+		}
+	}
+	return c.decide(ctx, at("/people", ref, "/absence"), what)
+}
+
+// EndAbsence says that a person is not away.
+func (c *Client) EndAbsence(ctx context.Context, ref, reason string) (access.Decision, error) {
+	return c.decide(ctx, at("/people", ref, "/absence"), because(reason).with("lift", true))
+}
+
+// Absences returns who is away, today or later.
+func (c *Client) Absences(ctx context.Context) ([]access.Absence, error) {
+	return whole[access.Absence](ctx, c, "/absences", nil)
+}
+
 // Protect masks a person's identity, or leaves it to HR.
 func (c *Client) Protect(ctx context.Context, ref string, lift bool, reason string) (access.Decision, error) {
 	return c.decide(ctx, at("/people", ref, "/protection"), because(reason).with("lift", lift))

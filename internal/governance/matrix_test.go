@@ -271,6 +271,8 @@ func (o *office) try(action rights.Action, by rights.Subject, about identity.Per
 		_, err = g.Readmit(ctx, identity.SourceKey{Source: "hr", Key: "none"}, by, reason)
 	case rights.Screen:
 		_, err = g.Screen(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
+	case rights.SetAbsence:
+		_, err = g.EndAbsence(ctx, about, by, reason)
 	case rights.ExemptFromMFA:
 		_, err = g.ExemptFromMFA(ctx, about, identity.DateOf(time.Now(), time.UTC).AddDays(10), false, by, reason)
 	case rights.AllowConflict:

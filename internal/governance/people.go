@@ -209,6 +209,9 @@ func (g *Governance) Merge(ctx context.Context, into, from identity.Person, by r
 		if err := tx.SetMergedInto(ctx, from.ID, into.ID); err != nil {
 			return err
 		}
+		if err := tx.MoveAbsences(ctx, from.ID, into.ID); err != nil {
+			return err
+		}
 		if err := tx.MoveNonHumanAccounts(ctx, from.ID, into.ID); err != nil {
 			return err
 		}

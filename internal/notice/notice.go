@@ -58,6 +58,10 @@ func Due(ctx context.Context, db Database, c *config.Config, now time.Time) ([]s
 		return nil, nil
 	}
 	f := finder{ctx: ctx, db: db, config: c, day: identity.DateOf(now, c.Zone)}
+	var err error
+	if f.away, err = access.DeputiesOn(ctx, db, c, f.day); err != nil {
+		return nil, err
+	}
 	for _, find := range []func() error{f.reviews, f.requests, f.endings, f.revisions, f.enrolments} {
 		if err := find(); err != nil {
 			return nil, err
@@ -77,6 +81,7 @@ type finder struct {
 	day    identity.Date
 	found  []store.Notice
 	upward []upward
+	away   access.Deputies
 }
 
 // upward is what the manager of a person is told.
@@ -86,6 +91,12 @@ type upward struct {
 	subject string
 	stage   string
 	kind    reason.Kind
+}
+
+// decider is who decides what a person is asked: while they are away, the person who does so in
+// their place.
+func (f *finder) decider(person identity.PersonID) identity.PersonID {
+	return cmp.Or(f.away.Of(person), person)
 }
 
 // escalate has the manager of a person told of something, once the person had the time to do
@@ -134,7 +145,7 @@ func (f *finder) reviews() error {
 	counts := map[place]int{}
 	var order []place
 	add := func(campaign int64, person identity.PersonID, n int) {
-		p := place{campaign, person}
+		p := place{campaign, f.decider(person)}
 		if counts[p] == 0 {
 			order = append(order, p)
 		}
@@ -174,6 +185,7 @@ func (f *finder) requests() error {
 		subject := strconv.FormatInt(r.ID, 10)
 		for _, part := range approvers[r.ID] {
 			for _, person := range part.People {
+				person = f.decider(person)
 				f.tell(person, store.NoticeRequest, subject, asked, reason.ApprovalAwaited{Request: r.ID, Entitlement: r.Entitlement})
 				if r.Since.AddDays(f.config.Notices.Escalate) <= f.day {
 					f.escalate(person, store.NoticeRequest, subject, reason.ApprovalUnanswered{Request: r.ID, Entitlement: r.Entitlement, Since: r.Since})
@@ -221,6 +233,7 @@ func (f *finder) revisions() error {
 		}
 		subject := fmt.Sprintf("%s %s", system, due) // each year's is another
 		for _, owner := range owners[system] {
+			owner = f.decider(owner)
 			f.tell(owner, store.NoticeRevision, subject, asked, reason.RevisionLate{System: system, Due: due})
 			if due != "" && due.AddDays(f.config.Notices.Escalate) <= f.day {
 				f.escalate(owner, store.NoticeRevision, subject, reason.RevisionUnanswered{System: system})
@@ -333,7 +346,7 @@ func (f *finder) tellManagers() error {
 			continue // nothing of theirs can be used
 		}
 		if m, ok := managers[u.person]; ok {
-			f.tell(m.ID, u.about, u.subject, u.stage+" "+string(u.person), u.kind)
+			f.tell(f.decider(m.ID), u.about, u.subject, u.stage+" "+string(u.person), u.kind)
 		}
 	}
 	return nil
@@ -355,7 +368,11 @@ func (f *finder) unsent() ([]store.Notice, error) {
 			sent[key] = true
 		}
 	}
-	f.found = slices.DeleteFunc(f.found, func(n store.Notice) bool { return sent[n.NoticeKey] })
+	f.found = slices.DeleteFunc(f.found, func(n store.Notice) bool {
+		again := sent[n.NoticeKey] // or told already for another person in whose place they decide
+		sent[n.NoticeKey] = true
+		return again
+	})
 	var ids []identity.PersonID
 	for _, n := range f.found {
 		ids = append(ids, n.Person)

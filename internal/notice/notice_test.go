@@ -206,3 +206,33 @@ func TestAManagerIsToldOfAJoiner(t *testing.T) {
 	h.after(3)
 	h.expect("still not enrolled", "reviewer: mfa escalated ")
 }
+
+// TestDeputiesAreTold: while a person is away, what they are asked is told to the person who
+// decides in their place, once, and then to that one's manager.
+func TestDeputiesAreTold(t *testing.T) {
+	h := newHouse(t)
+	h.revised()
+	h.Apply()
+	account, err := h.DB.AccountOf(t.Context(), "one", h.Person("staff").ID)
+	if err == nil {
+		err = h.Engine.Targets["one"].(*memory.Connector).Enrol(account, connectors.AppMethod)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Apply()
+	h.due()
+	for _, who := range []string{"owner", "deputy"} {
+		if _, err := h.Governance().SetAbsence(t.Context(), h.Person(who), governance.Absence{Deputy: "manager", Until: h.today().AddDays(5)}, h.By(who), "leave"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", Days: 8, All: true}, h.By("administrator")); err != nil {
+		t.Fatal(err)
+	}
+	h.expect("the owner and the deputy are away", "manager: review asked")
+	h.after(5)
+	h.expect("the last days come near", "manager: mfa escalated secret", "manager: review 7")
+	h.after(1)
+	h.expect("they are back", "owner: review 7", "deputy: review 7", "reviewer: review escalated owner", "reviewer: review escalated deputy")
+}

@@ -583,3 +583,30 @@ type ListShrank struct {
 	Before int `json:"before"` // accounts that are known
 	Most   int `json:"most"`   // how many may
 }
+
+// AbsentSince is the first day of an absence.
+type AbsentSince struct {
+	kind
+	Since identity.Date `json:"since"`
+}
+
+// FirstDayWrong says that the first day of an absence is no day, or not within what is allowed.
+type FirstDayWrong struct {
+	kind
+	From identity.Date `json:"from"`
+	To   identity.Date `json:"to"`
+}
+
+// DeputyAway says that a person cannot decide in the place of another: they do not work here, are
+// suspended, or are the same person.
+type DeputyAway struct{ kind }
+
+// DeputyCycle says that people would decide in each other's place, so that none would: the deputy
+// is away on a day as well, and in the end it comes back to the person.
+type DeputyCycle struct {
+	kind
+	Deputy identity.PersonID `json:"deputy"`
+	// Person is the last of those who are away, and whose deputy is the person.
+	Person identity.PersonID `json:"person"`
+	Day    identity.Date     `json:"day"`
+}

@@ -56,7 +56,10 @@ const (
 	ApproveRules    Action = "rules.approve"  // or reject, what another person proposed
 	AllowConflict   Action = "conflict.allow" // let a person have both sides, and end it
 	ExemptFromMFA   Action = "mfa.exempt"     // and lift it
-	Screen          Action = "person.screen"  // say until when a screening is valid, and lift it
+	// SetAbsence says when a person is away and who decides in their place, and ends that. A
+	// person may do so for themselves.
+	SetAbsence Action = "person.absence"
+	Screen     Action = "person.screen" // say until when a screening is valid, and lift it
 	// RequestAccess asks for access that ends, EmergencyAccess takes it at once, and
 	// WithdrawRequest ends either: a person may do so for themselves.
 	RequestAccess   Action = "request.ask"
@@ -95,12 +98,12 @@ const (
 var Reads = []Action{SeePerson, SeeProtected, Extract}
 
 // OwnActions are the decisions that a person may make about themselves, where a line allows
-// it: they ask, and another person approves.
-var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest}
+// it: they ask, and another person approves; or they say who decides in their place.
+var OwnActions = []Action{RequestAccess, EmergencyAccess, WithdrawRequest, SetAbsence}
 
 // Actions are the decisions and operations.
 var Actions = []Action{StartReview, DecideReview, Revise, ProposeRules, ApproveRules, DecideHold, DecideImport, ImportFile, BindAccount, RegisterAccount, HandOverAccount, RenewAccount, RetireAccount, EnableAccount, Suspend, LiftSuspension, HoldLegally, Protect,
-	SetMain, Merge, Split, Erase, Readmit, Screen, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, DecideOrder, UploadList, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
+	SetMain, Merge, Split, Erase, Readmit, Screen, SetAbsence, IssuePass, WithdrawPass, ExemptFromMFA, AllowConflict, RequestAccess, EmergencyAccess, WithdrawRequest, ApproveRequest, ApproveInstead, RetryStep, GiveUpStep, PauseTarget, ResumeTarget, RetireTarget, DecideOrder, UploadList, MakeToken, MakeServiceToken, RevokeToken, EndSessions}
 
 // ServiceActions are the decisions and operations that a service account can be allowed.
 // Everything else that is not reading needs a person, and so does Extract: no line of
@@ -212,10 +215,50 @@ type Known struct {
 	// Works: the person works here today. Of a service account: it is in the configuration,
 	// and one of the people who are responsible for it works here and is not suspended.
 	Works, Suspended bool
+	// InPlaceOf are those who are away today and in whose place the person decides: what follows
+	// from data (owner, reviewer, assignee, manager, account-owner) they have too, but for what
+	// is about who is away, or was caused by them. Roles that an installation gives stay behind.
+	InPlaceOf []Absent
 	// Member lists the names by which the person may have roles: the person's
 	// records as SOURCE/KEY, unit:ID of the units in which they work and all
 	// above, job:CODE, group:NAME. Of a service account it is service:NAME.
 	Member []string
+}
+
+// Absent is a person who is away, with their records as SOURCE/KEY.
+type Absent struct {
+	Person  identity.PersonID
+	Records []string
+}
+
+// Names are the records by which the person is owner of a system or manager where people are
+// concerned: their own, and of those in whose place they decide.
+func (k *Known) Names(about ...identity.PersonID) []string {
+	names := slices.Clone(k.Member)
+	for _, a := range k.InPlaceOf {
+		if !slices.Contains(about, a.Person) {
+			names = append(names, a.Records...)
+		}
+	}
+	return names
+}
+
+// Place returns an object in which the person stands beside those in whose place they decide.
+func (k *Known) Place(o Object) Object {
+	for _, a := range k.InPlaceOf {
+		if slices.Contains(o.About, a.Person) || slices.Contains(o.CausedBy, a.Person) {
+			continue
+		}
+		if o.Reviewer == a.Person {
+			o.Reviewer = k.Person
+		}
+		for _, of := range []*[]identity.PersonID{&o.Owners, &o.Assignees, &o.Managers, &o.AccountOwners} {
+			if slices.Contains(*of, a.Person) && !slices.Contains(*of, k.Person) {
+				*of = append(slices.Clone(*of), k.Person)
+			}
+		}
+	}
+	return o
 }
 
 // Object is the object of a decision. Empty fields do not apply.
@@ -343,12 +386,13 @@ func (r *Rights) May(s Known, a Action, o Object) (authority Role, err error) {
 	if err != nil {
 		return "", err
 	}
+	o = s.Place(o)
 	allowed, line, err := r.enforcer.EnforceEx(&request{Known: s, roles: roles}, string(a), &o)
 	if err != nil {
 		return "", fmt.Errorf("casbin: %w", err)
 	}
 	need := Requires(a)
-	if allowed && len(line) > 0 && Role(line[0]) == Self && a != EmergencyAccess { // what is about themselves asks no more than the sign-in
+	if allowed && len(line) > 0 && Role(line[0]) == Self && a != EmergencyAccess && a != SetAbsence { // what is about themselves asks no more than the sign-in
 		need = SingleFactor
 	}
 	switch {

@@ -104,6 +104,9 @@ const (
 	// NonHumanAccountDecision is about an account of the register, the subject is its ID, and
 	// about its owner as the person: "register", "hand-over", "renew" or "retire".
 	NonHumanAccountDecision DecisionKind = "non-human-account"
+	// AbsenceDecision is about a person who is away, and the subject is the person who decides in
+	// their place until its last day: "absent" or "lift".
+	AbsenceDecision DecisionKind = "absence"
 )
 
 // Verdict says what a decision decides; which verdicts there are depends on its kind.
@@ -162,6 +165,7 @@ const (
 	Register Verdict = "register"
 	HandOver Verdict = "hand-over"
 	Renew    Verdict = "renew"
+	Absent   Verdict = "absent"
 	// PauseExceptLeavers lets the access of people without any employment end.
 	PauseExceptLeavers Verdict = "pause-except-leavers"
 )
@@ -180,8 +184,8 @@ type Decision struct {
 	// opens what is sealed.
 	Reason string `db:"reason" json:"reason"`
 	Sealed []byte `db:"reason_sealed" json:"-"`
-	// Because is the reason of a decision that behov itself made, and of a RulesDecision what
-	// the simulation said; none of others.
+	// Because is the reason of a decision that behov itself made, of a RulesDecision what the
+	// simulation said, and of an AbsenceDecision its first day; none of others.
 	Because reason.Reason `db:"because" json:"because,omitzero"`
 	// Until is the last day on which the decision holds; empty without an end.
 	Until     identity.Date `db:"until" json:"until,omitempty"`

@@ -179,7 +179,7 @@ func (tx *Tx) ErasePerson(ctx context.Context, person identity.PersonID, at time
 	if err := tx.exec(ctx, `DELETE FROM employment_unit WHERE employment_id IN (SELECT id FROM employment WHERE person_id = $1)`, string(person)); err != nil {
 		return fmt.Errorf("erase person %s: employment_unit: %w", person, err)
 	}
-	for _, table := range []string{"person_word", "session", "scim_resource", "employment", "person_source_key", "person_position", "unrepaired_drift", "step_decision", "account", "gated_grant", "notice", "evaluator_difference", "person_key"} {
+	for _, table := range []string{"person_word", "session", "scim_resource", "employment", "person_source_key", "person_position", "unrepaired_drift", "step_decision", "account", "gated_grant", "absence", "notice", "evaluator_difference", "person_key"} {
 		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE person_id = $1`, string(person)); err != nil {
 			return fmt.Errorf("erase person %s: %s: %w", person, table, err)
 		}

@@ -307,9 +307,9 @@ func (db *DB) ReviewAnswers(ctx context.Context, items []ReviewItem) ([]Decision
 	return all, nil
 }
 
-// ReviewsAsking returns the reviews of which a question asks the person, or the owner of one of
+// ReviewsAsking returns the reviews of which a question asks one of the people, or the owner of one of
 // the systems.
-func (db *DB) ReviewsAsking(ctx context.Context, person identity.PersonID, systems []string) (map[int64]bool, error) {
+func (db *DB) ReviewsAsking(ctx context.Context, people []identity.PersonID, systems []string) (map[int64]bool, error) {
 	asked := map[int64]bool{}
 	read := func(query string, args ...any) error {
 		var ids []int64
@@ -321,7 +321,7 @@ func (db *DB) ReviewsAsking(ctx context.Context, person identity.PersonID, syste
 		}
 		return nil
 	}
-	if person != "" {
+	for _, person := range people {
 		if err := read(`SELECT DISTINCT campaign_id FROM review_item WHERE reviewer = $1`, identity.PersonActor(person)); err != nil {
 			return nil, err
 		}

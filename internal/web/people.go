@@ -42,6 +42,7 @@ type personPage struct {
 	May     map[string]bool
 	Decided []access.Decision // about the person, the newest first
 	Open    map[string]bool   // targets in which an account of theirs can be used
+	Absence *access.Absence   // now or to come
 }
 
 // held is a grant with what the audit trail knows of it.
@@ -71,6 +72,7 @@ type decidePage struct {
 	Back         string
 	Fields       map[string]string // that go with the form
 	Owner        bool              // the form asks for a new owner
+	Deputy       bool              // the form asks who decides, and for a first day
 	// FirstDay and LastDay are within which the last day of a decision is; empty for one
 	// without an end.
 	FirstDay, LastDay identity.Date
@@ -166,6 +168,42 @@ func (s *site) people() {
 				return "", err
 			}
 			made, err := d.decide(v.governance(), v, p, v.field("reason"))
+			return "/people/" + string(p.ID) + "?done=" + strconv.FormatInt(made.Seq, 10), err
+		})
+	}
+}
+
+// absences are the forms that say when a person is away.
+func (s *site) absences() {
+	for path, decide := range map[string]func(v *visit, p identity.Person) (store.Decision, error){
+		"absence": func(v *visit, p identity.Person) (store.Decision, error) {
+			return v.governance().SetAbsence(v, p, governance.Absence{Deputy: v.field("deputy"), Since: identity.Date(v.field("since")), Until: identity.Date(v.field("until"))}, v.caller.Subject, v.field("reason"))
+		},
+		"end-absence": func(v *visit, p identity.Person) (store.Decision, error) {
+			return v.governance().EndAbsence(v, p, v.caller.Subject, v.field("reason"))
+		},
+	} {
+		s.page("/people/{person}/"+path, "decide", func(v *visit) (any, error) {
+			p, err := v.Find(v.request.PathValue("person"))
+			if err != nil {
+				return nil, err
+			}
+			if err := v.needs(rights.SetAbsence, p); err != nil {
+				return nil, err
+			}
+			ref, at := v.Ref(p.ID), "/people/"+string(p.ID)
+			page := decidePage{Title: v.T("decide."+path+".title", "who", v.Who(ref)), Text: v.T("decide." + path + ".text"), Person: &ref, Button: v.T("decide." + path + ".button"), To: at + "/" + path, Back: at}
+			if path == "absence" {
+				page.Deputy, page.FirstDay, page.LastDay = true, v.Today(), v.Today().AddDays(governance.MostAbsentDays)
+			}
+			return page, nil
+		})
+		s.form("/people/{person}/"+path, func(v *visit) (string, error) {
+			p, err := v.Find(v.request.PathValue("person"))
+			if err != nil {
+				return "", err
+			}
+			made, err := decide(v, p)
 			return "/people/" + string(p.ID) + "?done=" + strconv.FormatInt(made.Seq, 10), err
 		})
 	}
@@ -292,6 +330,14 @@ func (v *visit) person(ref string) (any, error) {
 			return nil, err
 		}
 	}
+	may, _, err := v.MayDecide(rights.SetAbsence, about)
+	if err != nil {
+		return nil, err
+	}
+	if p.Absence, err = v.AbsenceOf(about.ID); err != nil {
+		return nil, err
+	}
+	p.May["absence"], p.May["end-absence"] = may && p.Active, may && p.Absence != nil
 	if p.May["extract"], _, err = v.MayDecide(rights.Extract, about); err != nil {
 		return nil, err
 	}

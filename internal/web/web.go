@@ -77,6 +77,7 @@ func New(d Deps) (http.Handler, error) {
 	}
 	s.start()
 	s.people()
+	s.absences()
 	s.extract()
 	s.systems()
 	s.conflicts()

@@ -299,7 +299,7 @@ CREATE INDEX scim_resource_person ON scim_resource (person_id);
 -- without an end.
 CREATE TABLE decision (
     seq           BIGINT PRIMARY KEY,
-    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'work-order', 'account-list', 'non-human-account')),
+    kind          TEXT NOT NULL CHECK (kind IN ('review', 'review-answer', 'hold', 'record', 'suspension', 'protection', 'legal-hold', 'main-employment', 'step', 'pause', 'target', 'enable', 'erasure', 'bind', 'pass', 'token', 'session', 'readmission', 'report', 'screening', 'mfa-exemption', 'revision', 'conflict', 'request', 'rules', 'work-order', 'account-list', 'non-human-account', 'absence')),
     verdict       TEXT NOT NULL CHECK (verdict <> ''),
     person_id     TEXT NOT NULL,
     entitlement   TEXT NOT NULL,
@@ -371,6 +371,18 @@ CREATE TABLE non_human_account (
 CREATE INDEX non_human_account_name ON non_human_account (name);
 CREATE INDEX non_human_account_owner ON non_human_account (owner_id);
 CREATE INDEX non_human_account_system ON non_human_account (system);
+
+-- Who is away, and who decides in their place from since until until, both included. decision is
+-- the one that says so: another one replaces it.
+CREATE TABLE absence (
+    person_id TEXT PRIMARY KEY,
+    deputy_id TEXT NOT NULL,
+    since     TEXT NOT NULL,
+    until     TEXT NOT NULL,
+    decision  BIGINT NOT NULL REFERENCES decision (seq)
+);
+CREATE INDEX absence_deputy ON absence (deputy_id);
+CREATE INDEX absence_until ON absence (until);
 
 -- When people were seen to be enrolled for MFA, and with which strongest method. A projection
 -- of the audit trail.
