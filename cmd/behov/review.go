@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func (a *app) reviewCommand() *cobra.Command {
 func (a *app) reviewStartCommand() *cobra.Command {
 	var r api.ReviewToStart
 	var by string
-	var manager bool
+	var manager, thenOwner bool
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start a review: questions about rules, and about people where judgement is needed",
@@ -42,11 +43,17 @@ func (a *app) reviewStartCommand() *cobra.Command {
 People are asked about where judgement is needed: access that no rule gives, that
 few others in the same unit and job have, that is in conflict, exempt from MFA, or
 of a class that demands every holder be looked at (review_all in controls.yaml).
-The owner of each system answers, or with --manager the manager of each person.`,
+The owner of each system answers, or with --manager the manager of each person; with
+--manager --then-owner the owner, when the manager says keep.`,
 		Example: "  behov review start --system library --preview --by 1006\n  behov review start --system library --by 1006\n  behov review start --unit care --manager --days 14 --after-due revoke --by 1001",
 		Args:    cobra.NoArgs,
 		RunE: a.withBackend(&by, func(ctx context.Context, d *backend, _ []string) error {
-			if manager {
+			switch {
+			case manager && thenOwner:
+				r.Asks = string(store.AsksManagerThenOwner)
+			case thenOwner:
+				return errors.New("--then-owner goes with --manager: it says who is asked after the manager")
+			case manager:
 				r.Asks = string(store.AsksManager)
 			}
 			started, err := d.StartReview(ctx, r)
@@ -75,6 +82,7 @@ The owner of each system answers, or with --manager the manager of each person.`
 	f.StringSliceVar(&r.People, "people", nil, "these people")
 	f.BoolVar(&r.Everything, "everything", false, "every system")
 	f.BoolVar(&manager, "manager", false, "the manager of each person answers, not the owner of the system")
+	f.BoolVar(&thenOwner, "then-owner", false, "with --manager: the owner of the system is asked when the manager says keep")
 	f.StringVar(&r.Reviewer, "reviewer", "", "the one person who answers everything")
 	f.StringVar(&r.Fallback, "fallback", "", "the person who answers where no other can")
 	f.IntVar(&r.Days, "days", 30, "for how many days answers are awaited")

@@ -29,6 +29,8 @@ type ReviewItem struct {
 	Asked    []Reason             `json:"asked"` // why it is asked
 	Evidence store.ReviewEvidence `json:"evidence"`
 	Needs    int                  `json:"needs"` // how many must say keep
+	// Next is who is asked once the reviewer says keep: owner; left out for none.
+	Next store.CampaignAsks `json:"next,omitempty"`
 	// Answers are those that do not settle the question: by the first of several, that it is
 	// not theirs, to whom it was handed on.
 	Answers []Decision `json:"answers"`
@@ -261,7 +263,7 @@ func (v *View) reviewItems(items []store.ReviewItem, decisions map[int64]store.D
 		if item.Person != "" && v.hides(item.Person) {
 			continue
 		}
-		x := ReviewItem{Item: item.Ref(), Campaign: item.Campaign, Kind: item.Kind, System: item.System, Entitlement: item.Entitlement, Why: v.Because(item.Why), Evidence: item.Evidence, Needs: item.Needs, Asked: []Reason{}, Answers: []Decision{}}
+		x := ReviewItem{Item: item.Ref(), Campaign: item.Campaign, Kind: item.Kind, System: item.System, Entitlement: item.Entitlement, Why: v.Because(item.Why), Evidence: item.Evidence, Needs: item.Needs, Next: item.Next, Asked: []Reason{}, Answers: []Decision{}}
 		if item.Person != "" {
 			ref := v.Ref(item.Person)
 			x.Person = &ref

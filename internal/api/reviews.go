@@ -44,7 +44,7 @@ type ReviewToStart struct {
 	Entitlement string   `json:"entitlement,omitempty" maxLength:"400"`
 	People      []string `json:"people,omitempty" maxItems:"1000"`
 	Everything  bool     `json:"everything,omitempty"`
-	Asks        string   `json:"asks,omitempty" enum:"owner,manager" doc:"Who answers: the owner of the system of each question, or the manager of its person."`
+	Asks        string   `json:"asks,omitempty" enum:"owner,manager,manager-then-owner" doc:"Who answers: the owner of the system of each question, the manager of its person, or the owner when the manager says keep."`
 	Reviewer    string   `json:"reviewer,omitempty" maxLength:"200" doc:"The one person who answers everything."`
 	Fallback    string   `json:"fallback,omitempty" maxLength:"200" doc:"Who answers where no other person can."`
 	Days        int      `json:"days,omitempty" minimum:"0" maximum:"365" doc:"For how many days answers are awaited; 30 when it is left out."`

@@ -33,12 +33,14 @@ type ReviewSeries struct {
 	// System, Unit and Entitlement are what it is about, at most one of them; everything when
 	// none is set. One at events is about the system or the person of the event.
 	System, Unit, Entitlement string
-	// Manager has the manager of each person answer, and not the owner of the system.
-	Manager  bool
-	Fallback string // the reference of a person; empty without one
-	Days     int    // for answers
-	Revoke   bool   // what has no answer by the last day
-	All      bool   // every holder is asked about
+	// Manager has the manager of each person answer, and not the owner of the system; with
+	// ThenOwner the owner after the manager.
+	Manager   bool
+	ThenOwner bool
+	Fallback  string // the reference of a person; empty without one
+	Days      int    // for answers
+	Revoke    bool   // what has no answer by the last day
+	All       bool   // every holder is asked about
 	// LeaveDays is how long a leave is long.
 	LeaveDays int
 }
@@ -73,8 +75,9 @@ type reviewSeriesYAML struct {
 	Unit string `yaml:"unit"`
 	// Entitlement is what it is about instead, as library:desk.
 	Entitlement string `yaml:"entitlement"`
-	// Asks is who answers: owner, of the system of each question, or manager, of each person.
-	// Default: owner; manager for long-leave.
+	// Asks is who answers: owner, of the system of each question; manager, of each person; or
+	// manager-then-owner: the owner when the manager says keep. Default: owner; manager for
+	// long-leave.
 	Asks string `yaml:"asks"`
 	// Fallback is the employee number of the person who is asked where no one else can be.
 	// Default: none.
@@ -140,8 +143,10 @@ func reviewSeries(doc *document, at, name string, y reviewSeriesYAML) ReviewSeri
 		s.Manager = y.Asks == "" && leave
 	case "manager":
 		s.Manager = true
+	case "manager-then-owner":
+		s.Manager, s.ThenOwner = true, true
 	default:
-		doc.report(at+".asks", "%q is neither owner nor manager", y.Asks)
+		doc.report(at+".asks", "%q is none of owner, manager, manager-then-owner", y.Asks)
 	}
 	switch y.AfterDue {
 	case "keep", "":

@@ -24,7 +24,7 @@ func TestWrongReviews(t *testing.T) {
 		"{every: FREQ=YEARLY, entitlement: \"x:y\"}":       `there is no entitlement "x:y"`,
 		"{every: FREQ=YEARLY, unit: nowhere}":              `there is no unit "nowhere"`,
 		"{every: FREQ=YEARLY, system: library, unit: x}":   "about one of system, unit and entitlement",
-		"{every: FREQ=YEARLY, asks: mayor}":                `"mayor" is neither owner nor manager`,
+		"{every: FREQ=YEARLY, asks: mayor}":                `"mayor" is none of owner, manager, manager-then-owner`,
 		"{every: FREQ=YEARLY, after_due: maybe}":           `"maybe" is neither keep nor revoke`,
 		"{every: FREQ=YEARLY, days: -1}":                   "days and leave_days must be 1 to 366",
 	} {

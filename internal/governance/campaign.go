@@ -42,6 +42,8 @@ type Review struct {
 const (
 	// answerDays is for how many days a review awaits answers, unless it says otherwise.
 	answerDays = 30
+	// MostAnswerDays is for how many days a review awaits answers at most.
+	MostAnswerDays = 365
 	// fewPeers is how many others there must be in the same unit and job for their share to
 	// say anything, and outlierPercent which share is so small that the person is asked about.
 	fewPeers       = 4
@@ -512,8 +514,11 @@ func (g *Governance) assign(ctx context.Context, asked *Asked, people map[identi
 		others := slices.DeleteFunc(slices.Clone(owners[i.System]), func(o identity.PersonID) bool { return !other(o) })
 		reviewer, _ := c.Reviewer.Person()
 		fallback, _ := c.Fallback.Person()
-		if c.Asks == store.AsksManager {
+		if c.Asks == store.AsksManager || c.Asks == store.AsksManagerThenOwner {
 			reviewer = managers[i.Person]
+		}
+		if c.Asks == store.AsksManagerThenOwner && other(reviewer) && slices.ContainsFunc(others, func(o identity.PersonID) bool { return o != reviewer }) {
+			i.Next = store.AsksOwner // the same person is not asked twice
 		}
 		switch {
 		case other(reviewer):

@@ -84,7 +84,7 @@ func (g *Governance) DecideItems(ctx context.Context, names []string, a Answer, 
 				return err
 			}
 			switch {
-			case answer.decision.Verdict == store.NotMine:
+			case answer.decision.Verdict == store.NotMine || answer.passes:
 				err = tx.AskAnother(ctx, answer.item, answer.next)
 			case answer.settles:
 				err = tx.DecideItem(ctx, answer.item, made[n].Seq)
@@ -106,6 +106,7 @@ type answered struct {
 	item     store.ReviewItem
 	decision store.Decision
 	settles  bool           // the question is answered
+	passes   bool           // it is for another to answer now
 	next     identity.Actor // who is asked now
 	account  store.NonHumanAccount
 }
@@ -157,8 +158,11 @@ func (g *Governance) answer(ctx context.Context, name string, a Answer, by right
 			d.Kind = store.ReviewDecision
 		}
 	case store.Keep:
-		if x.settles, err = g.enough(ctx, item, d.Maker); err != nil {
+		if x.settles, err = g.enough(ctx, item, c, d.Maker); err != nil {
 			return answered{}, err
+		}
+		if item.Next == store.AsksOwner {
+			x.settles, x.passes = false, true
 		}
 		if x.settles && item.Kind == store.AccessItem {
 			d.Kind, d.Until = store.ReviewDecision, a.Until
@@ -254,8 +258,8 @@ func requestsIn(why reason.Reason) (requests []int64) {
 
 // enough reports whether so many have said keep, with one more, as the item needs. After
 // another answer they all have to say so again.
-func (g *Governance) enough(ctx context.Context, item store.ReviewItem, maker identity.Actor) (bool, error) {
-	if item.Needs < 2 {
+func (g *Governance) enough(ctx context.Context, item store.ReviewItem, c store.Campaign, maker identity.Actor) (bool, error) {
+	if item.Needs < 2 && c.Asks != store.AsksManagerThenOwner {
 		return true, nil
 	}
 	var since int64

@@ -110,7 +110,10 @@ func (g *Governance) reviewOf(ctx context.Context, s config.ReviewSeries) (Revie
 	case s.Entitlement != "":
 		r.Scope, r.Of = store.EntitlementScope, s.Entitlement
 	}
-	if s.Manager {
+	switch {
+	case s.ThenOwner:
+		r.Asks = store.AsksManagerThenOwner
+	case s.Manager:
 		r.Asks = store.AsksManager
 	}
 	if s.Revoke {

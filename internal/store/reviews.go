@@ -37,6 +37,9 @@ const (
 	AsksOwner   CampaignAsks = "owner"   // of the system of each question
 	AsksManager CampaignAsks = "manager" // of the person of each question
 	AsksPerson  CampaignAsks = "person"  // one, about everything
+	// AsksManagerThenOwner asks the manager of the person, and when that one says keep the owner
+	// of the system, whose answer it is.
+	AsksManagerThenOwner CampaignAsks = "manager-then-owner"
 )
 
 // Campaign is a review: what it is about, who answers, and until when.
@@ -139,7 +142,9 @@ type ReviewItem struct {
 	// Reviewer is who is asked now; empty for the owner of the system.
 	Reviewer identity.Actor `db:"reviewer"`
 	Needs    int            `db:"needs"` // how many must say keep
-	Decision *int64         `db:"decision"`
+	// Next is who is asked once the reviewer says keep: AsksOwner, or none.
+	Next     CampaignAsks `db:"next"`
+	Decision *int64       `db:"decision"`
 }
 
 // Ref is how people call the item: campaign-number.
@@ -171,7 +176,7 @@ func (tx *Tx) StartReview(ctx context.Context, c Campaign, at time.Time, items [
 	}
 	rows := make([]any, 0, len(items)*len(reviewItemRows.columns))
 	for n, i := range items {
-		rows = append(rows, campaign, n+1, i.Kind, i.Person, i.Entitlement, i.System, i.Rule, i.Why, i.Asked, i.Evidence, i.Reviewer, max(1, i.Needs))
+		rows = append(rows, campaign, n+1, i.Kind, i.Person, i.Entitlement, i.System, i.Rule, i.Why, i.Asked, i.Evidence, i.Reviewer, max(1, i.Needs), i.Next)
 	}
 	if err := tx.insert(ctx, reviewItemRows, rows); err != nil {
 		return 0, fmt.Errorf("review items: %w", err)
@@ -429,11 +434,11 @@ func (tx *Tx) DecideItem(ctx context.Context, item ReviewItem, decision int64) e
 // AskAnother notes who is asked about the item from now on; empty for the owner of the
 // system.
 func (tx *Tx) AskAnother(ctx context.Context, item ReviewItem, reviewer identity.Actor) error {
-	_, err := tx.tx.ExecContext(ctx, `UPDATE review_item SET reviewer = $3 WHERE campaign_id = $1 AND number = $2`, item.Campaign, item.Number, reviewer)
+	_, err := tx.tx.ExecContext(ctx, `UPDATE review_item SET reviewer = $3, next = CASE WHEN $3 = '' THEN '' ELSE next END WHERE campaign_id = $1 AND number = $2`, item.Campaign, item.Number, reviewer)
 	if err != nil {
 		return fmt.Errorf("review item %s: %w", item.Ref(), err)
 	}
 	return nil
 }
 
-var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "kind", "person_id", "entitlement", "system", "rule", "why", "asked", "evidence", "reviewer", "needs"}}
+var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "kind", "person_id", "entitlement", "system", "rule", "why", "asked", "evidence", "reviewer", "needs", "next"}}

@@ -31,7 +31,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.NonHumanAccountDecision, store.AbsenceDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RequestDecision, store.RulesDecision, store.WorkOrderDecision, store.AccountListDecision),
 		"work_order.state":          values(store.OrderStates...),
 		"review_campaign.scope":     values(store.SystemScope, store.UnitScope, store.EntitlementScope, store.PeopleScope, store.EverythingScope, store.MoverScope),
-		"review_campaign.asks":      values(store.AsksOwner, store.AsksManager, store.AsksPerson),
+		"review_campaign.asks":      values(store.AsksOwner, store.AsksManager, store.AsksPerson, store.AsksManagerThenOwner),
 		"review_campaign.after_due": values(store.Keep, store.Revoke),
 		"review_item.kind":          values(store.AccessItem, store.RuleItem, store.AccountItem),
 		"hold.kind":                 values(store.PlanHold, store.HRImportHold, store.HREndingsHold, store.HRStartHold, store.AccountBindHold, store.ErasureHold),

@@ -42,8 +42,23 @@ type question struct {
 // Answered reports whether it is.
 func (q question) Answered() bool { return q.Decision != nil }
 
+// reviewsPage lists reviews.
+type reviewsPage struct {
+	Reviews  []access.Review
+	MayStart bool
+}
+
 func (s *site) reviews() {
-	s.page("/reviews", "reviews", func(v *visit) (any, error) { return v.Reviews() })
+	s.startReview()
+	s.page("/reviews", "reviews", func(v *visit) (any, error) {
+		all, err := v.Reviews()
+		if err != nil {
+			return nil, err
+		}
+		may, _, err := v.May(rights.StartReview)
+		mine := slices.ContainsFunc(v.Systems(), func(s access.System) bool { return s.Mine })
+		return reviewsPage{all, may || mine}, err
+	})
 	s.page("/reviews/{campaign}", "review", func(v *visit) (any, error) {
 		id, err := v.campaignID()
 		if err != nil {

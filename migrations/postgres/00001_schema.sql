@@ -404,7 +404,7 @@ CREATE TABLE review_campaign (
     scope      TEXT NOT NULL CHECK (scope IN ('system', 'unit', 'entitlement', 'people', 'everything', 'mover')),
     scope_of   TEXT NOT NULL,
     system     TEXT NOT NULL,
-    asks       TEXT NOT NULL CHECK (asks IN ('owner', 'manager', 'person')),
+    asks       TEXT NOT NULL CHECK (asks IN ('owner', 'manager', 'person', 'manager-then-owner')),
     reviewer   TEXT NOT NULL DEFAULT '',
     fallback   TEXT NOT NULL DEFAULT '',
     series     TEXT NOT NULL DEFAULT '',
@@ -429,7 +429,8 @@ CREATE TABLE review_trigger (
 );
 -- A question about the access of a person, about a rule, which has no person, or about an
 -- account that is no person's, whose ID in the register is in place of the person. reviewer is
--- who is asked now, empty for the owner of the system. needs is how many must say keep.
+-- who is asked now, empty for the owner of the system. needs is how many must say keep. next is
+-- who is asked after one says keep.
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
@@ -443,6 +444,7 @@ CREATE TABLE review_item (
     evidence    TEXT NOT NULL,
     reviewer    TEXT NOT NULL,
     needs       BIGINT NOT NULL,
+    next        TEXT NOT NULL DEFAULT '' CHECK (next IN ('', 'owner')),
     decision    BIGINT REFERENCES decision (seq),
     PRIMARY KEY (campaign_id, number)
 );
