@@ -138,9 +138,11 @@ func TestCheckNamesUnknownDeciders(t *testing.T) {
 	if _, _, errs := h.run("check"); strings.Contains(errs, "1099") {
 		t.Errorf("before an import no one is known: %s", errs)
 	}
+	h.edit("hr.csv", "1003,2023-09-01,,", "1003,2023-09-01,2023-12-31,")
+	h.edit("behov.yaml", "targets:", "reviews: {yearly: {every: FREQ=YEARLY, fallback: \"1010\"}}\ntargets:")
 	h.ok("hr", "import", h.file("hr.csv"))
 	_, _, errs := h.run("check")
-	for _, want := range []string{"catalogue.yaml: warning: system library: no person has the record hr/1099", "catalogue.yaml: warning: system library: no person has the record hr/1098", "rights.csv:2: warning: no person has the record hr/1097"} {
+	for _, want := range []string{"behov.yaml: warning: review yearly, fallback: the person with the record hr/1010 has left", "catalogue.yaml: warning: system library: no person has the record hr/1099", "catalogue.yaml: warning: system library: no person has the record hr/1098", "rights.csv:2: warning: no person has the record hr/1097"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("check does not say %q:\n%s", want, errs)
 		}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -71,35 +70,6 @@ func (r OrderReceiver) IsZero() bool { return r.Person == nil && r.Mail == "" }
 
 // MostOrders is how many work orders of a target a list has at most.
 const MostOrders = 1000
-
-// OverdueOrder is a work order that is overdue. It names people by opaque ID.
-type OverdueOrder struct {
-	Order  int64
-	Target string
-	Due    identity.Date
-	// To and Escalate are as the configuration has them: SOURCE/KEY, or a mail address.
-	To, Escalate string
-}
-
-// OverdueOrders returns the work orders whose last day is before a day, of each target the
-// longest overdue first, at most MostOrders of a target.
-func OverdueOrders(ctx context.Context, db *store.DB, c *config.Config, day identity.Date) ([]OverdueOrder, error) {
-	var all []OverdueOrder
-	for _, t := range c.Targets {
-		settings, is := t.Manual()
-		if !is {
-			continue
-		}
-		orders, err := db.OrdersDueBefore(ctx, t.Name, day, MostOrders)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range orders {
-			all = append(all, OverdueOrder{Order: o.ID, Target: t.Name, Due: o.Due, To: settings.To, Escalate: settings.Escalate})
-		}
-	}
-	return all, nil
-}
 
 // towards is what the viewer is to a target without an interface.
 type towards struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
@@ -34,7 +35,7 @@ func Warnings(ctx context.Context, db warningReader, c *config.Config, now time.
 	if err != nil {
 		return nil, err
 	}
-	weak, err := weaknesses(ctx, db, c)
+	weak, err := weaknesses(ctx, db, c, now)
 	if err != nil || db == nil {
 		return slices.Concat(leaks, weak), err
 	}
@@ -51,9 +52,9 @@ func Warnings(ctx context.Context, db warningReader, c *config.Config, now time.
 }
 
 // weaknesses warns of what lets decisions be made by the wrong person, or by no one
-// (names that are claims, records that no one has, roles that no one is given), and of
+// (names that are claims, records that no one has or whose person has left, roles that no one is given), and of
 // alerts that anyone could forge.
-func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diagnostic.Problem, error) {
+func weaknesses(ctx context.Context, db warningReader, c *config.Config, now time.Time) ([]diagnostic.Problem, error) {
 	var warnings []diagnostic.Problem
 	warn := func(file string, line int, text string) {
 		warnings = append(warnings, diagnostic.Problem{File: file, Line: line, Text: text, Warning: true})
@@ -103,6 +104,22 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 			refs[key.Source+"/"+key.Key] = place{file: config.File, what: "service account " + s.Name + ": "}
 		}
 	}
+	for _, t := range c.Targets {
+		settings, _ := t.Manual()
+		for what, ref := range map[string]string{"to": settings.To, "escalate": settings.Escalate} {
+			if strings.Contains(ref, "/") && !manual.IsMailbox(ref) {
+				refs[ref] = place{file: config.File, what: "target " + t.Name + ", " + what + ": "}
+			}
+		}
+	}
+	for _, s := range c.Reviews {
+		if ref := s.Fallback; ref != "" {
+			if !strings.Contains(ref, "/") {
+				ref = c.First + "/" + ref
+			}
+			refs[ref] = place{file: config.File, what: "review " + s.Name + ", fallback: "}
+		}
+	}
 	for user, key := range c.Operators {
 		refs[key.Source+"/"+key.Key] = place{file: config.File, what: "operators: " + user + ": "}
 	}
@@ -111,12 +128,15 @@ func weaknesses(ctx context.Context, db warningReader, c *config.Config) ([]diag
 		if !ok {
 			continue
 		}
-		_, known, err := db.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
+		p, known, err := db.PersonByKey(ctx, identity.SourceKey{Source: source, Key: key})
 		if err != nil {
 			return warnings, err
 		}
-		if !known {
+		switch {
+		case !known:
 			warn(refs[ref].file, refs[ref].line, refs[ref].what+"no person has the record "+ref)
+		case slices.Contains([]identity.State{identity.Ended, identity.Retained, identity.ToErase}, c.Lifecycle.StageOf(p, identity.DateOf(now, c.Zone), false).State):
+			warn(refs[ref].file, refs[ref].line, refs[ref].what+"the person with the record "+ref+" has left: name another")
 		}
 	}
 	return warnings, nil

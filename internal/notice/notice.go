@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/behov/behov/connectors/manual"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/desired"
@@ -47,6 +48,9 @@ type Database interface {
 	RequestsEnding(ctx context.Context, from, to identity.Date) ([]store.AccessRequest, error)
 	NewestDecisionPerSubject(ctx context.Context, kind store.DecisionKind) (map[store.Subject]store.Decision, error)
 	GatedGrants(ctx context.Context, of store.PersonSet) ([]store.GatedGrant, error)
+	OrdersByDay(ctx context.Context, targets []string) ([]store.OrdersDue, error)
+	NonHumanAccounts(ctx context.Context, target string) ([]store.NonHumanAccount, error)
+	DecisionsBySeq(ctx context.Context, numbers []int64) ([]store.Decision, error)
 	NoticesSent(ctx context.Context, about store.NoticeAbout, subjects []string) (map[store.NoticeKey]bool, error)
 }
 
@@ -62,7 +66,7 @@ func Due(ctx context.Context, db Database, c *config.Config, now time.Time) ([]s
 	if f.away, err = access.DeputiesOn(ctx, db, c, f.day); err != nil {
 		return nil, err
 	}
-	for _, find := range []func() error{f.reviews, f.requests, f.endings, f.revisions, f.enrolments} {
+	for _, find := range []func() error{f.reviews, f.requests, f.endings, f.revisions, f.enrolments, f.orders, f.accounts} {
 		if err := find(); err != nil {
 			return nil, err
 		}
@@ -299,6 +303,87 @@ func firstDay(p identity.Person, day identity.Date) (first identity.Date) {
 	return first
 }
 
+// orders finds who has changes to make in targets without an interface, and who is told when they
+// are overdue.
+func (f *finder) orders() error {
+	by := map[string]manual.Config{}
+	for _, t := range f.config.Targets {
+		if settings, is := t.Manual(); is {
+			by[t.Name] = settings
+		}
+	}
+	waiting, err := f.db.OrdersByDay(f.ctx, slices.Sorted(maps.Keys(by)))
+	if err != nil || len(waiting) == 0 {
+		return err
+	}
+	var keys []identity.SourceKey
+	for _, settings := range by {
+		for _, ref := range []string{settings.To, settings.Escalate} {
+			if source, key, ok := strings.Cut(ref, "/"); ok && !manual.IsMailbox(ref) {
+				keys = append(keys, identity.SourceKey{Source: source, Key: key})
+			}
+		}
+	}
+	known, err := f.db.PeopleByKeys(f.ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		subject := w.Target + " " + string(w.Due)
+		tell := func(ref, stage string, kind reason.Kind) {
+			if manual.IsMailbox(ref) {
+				f.found = append(f.found, store.Notice{NoticeKey: store.NoticeKey{Mailbox: ref, About: store.NoticeWorkOrders, Subject: subject, Stage: stage}, Reason: reason.Of(kind)})
+				return
+			}
+			source, key, _ := strings.Cut(ref, "/")
+			if p, ok := known[identity.SourceKey{Source: source, Key: key}]; ok {
+				f.tell(f.decider(p.ID), store.NoticeWorkOrders, subject, stage, kind)
+			}
+		}
+		if w.Due >= f.day {
+			tell(by[w.Target].To, cmp.Or(f.stage(w.Due), asked), reason.OrdersWait{Target: w.Target, Count: w.Count, Due: w.Due})
+			continue
+		}
+		for _, ref := range []string{by[w.Target].To, by[w.Target].Escalate} {
+			if ref != "" {
+				tell(ref, escalated, reason.OrdersOverdue{Target: w.Target, Count: w.Count, Due: w.Due})
+			}
+		}
+	}
+	return nil
+}
+
+// accounts finds who answers for an account of the register that soon cannot be used: its last day
+// comes near, or its owner leaves or has left.
+func (f *finder) accounts() error {
+	all, err := f.db.NonHumanAccounts(f.ctx, "")
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	statuses, err := reconcile.NonHumanStatuses(f.ctx, f.db, f.config, all, f.day)
+	if err != nil {
+		return err
+	}
+	for _, s := range statuses {
+		if s.Warning(f.day).IsZero() {
+			continue
+		}
+		last := s.Account.Until
+		for _, day := range []identity.Date{s.HandOverBy, s.OwnerLeaves} {
+			if day != "" {
+				last = min(last, day)
+			}
+		}
+		for _, owner := range s.AccountOwners {
+			f.tell(f.decider(owner), store.NoticeAccount, fmt.Sprintf("%s %s", s.Account.ID, last), cmp.Or(f.stage(last), asked), reason.AccountEnds{Account: s.Account.Name, Last: last})
+			if s.OwnerLeaves != "" { // who leaves may not be the one who hands it over
+				f.escalate(owner, store.NoticeAccount, fmt.Sprintf("%s %s", s.Account.ID, last), reason.AccountEnds{Account: s.Account.Name, Last: last})
+			}
+		}
+	}
+	return nil
+}
+
 // owners returns the owner and the deputies of each system.
 func (f *finder) owners() (map[string][]identity.PersonID, error) {
 	keys := map[string][]identity.SourceKey{}
@@ -389,8 +474,10 @@ func (f *finder) unsent() ([]store.Notice, error) {
 	for _, p := range people {
 		told[p.ID] = works[p.ID] && HasAddress(p)
 	}
-	f.found = slices.DeleteFunc(f.found, func(n store.Notice) bool { return !told[n.Person] })
-	slices.SortStableFunc(f.found, func(a, b store.Notice) int { return cmp.Compare(a.Person, b.Person) })
+	f.found = slices.DeleteFunc(f.found, func(n store.Notice) bool { return n.Mailbox == "" && !told[n.Person] })
+	slices.SortStableFunc(f.found, func(a, b store.Notice) int {
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Mailbox, b.Mailbox))
+	})
 	return f.found, nil
 }
 
@@ -421,6 +508,10 @@ func Path(n store.Notice) string {
 	case store.NoticeMFA:
 		person, _, _ := strings.Cut(n.Subject, " ")
 		return "/people/" + person
+	case store.NoticeWorkOrders:
+		return "/work-orders"
+	case store.NoticeAccount:
+		return "/non-human-accounts"
 	}
 	return "/"
 }

@@ -1,6 +1,7 @@
 package notice_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/memory"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/config"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/hr"
@@ -72,7 +74,7 @@ func (h *house) due() (told []string) {
 			if of != "" {
 				stage += " " + names[identity.PersonID(of)]
 			}
-			told = append(told, fmt.Sprint(names[n.Person], ": ", n.About, " ", stage))
+			told = append(told, fmt.Sprint(cmp.Or(names[n.Person], n.Mailbox), ": ", n.About, " ", stage))
 		}
 		return nil
 	}); err != nil {
@@ -235,4 +237,48 @@ func TestDeputiesAreTold(t *testing.T) {
 	h.expect("the last days come near", "manager: mfa escalated secret", "manager: review 7")
 	h.after(1)
 	h.expect("they are back", "owner: review 7", "deputy: review 7", "reviewer: review escalated owner", "reviewer: review escalated deputy")
+}
+
+// TestOrdersAreTold: who makes changes in a target without an interface is told of them and of
+// the last day; when it has passed, who is to be told then is, be it a mailbox.
+func TestOrdersAreTold(t *testing.T) {
+	h := newHouseWith(t, "  pay: {manual: {to: reviewer, escalate: pay@example.org, days: 2}}\n  toll: {manual: {to: toll@example.org, escalate: manager, days: 2}}\nmfa: {target: one, suspend_after: 14}")
+	h.revised()
+	h.due()
+	place := func(target, key string) {
+		t.Helper()
+		if err := h.DB.Write(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.PlaceOrder(t.Context(), store.WorkOrder{Target: target, Person: h.Person("staff").ID, Key: audit.StepKey(key), Body: "{}", Op: string(connectors.AddMember), Due: h.today().AddDays(2), Name: "x"}, h.Time)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	place("pay", "1")
+	place("pay", "2")
+	place("toll", "3")
+	h.expect("orders were placed", "toll@example.org: work-orders 7", "reviewer: work-orders 7")
+	h.expect("at once again")
+	h.after(1)
+	h.expect("a day is left", "toll@example.org: work-orders 1", "reviewer: work-orders 1")
+	h.after(2)
+	h.expect("they are overdue", "pay@example.org: work-orders escalated", "toll@example.org: work-orders escalated", "manager: work-orders escalated", "reviewer: work-orders escalated")
+}
+
+// TestAccountsAreTold: the owner of an account of the register is told before it ends, and so is
+// their manager when the owner leaves.
+func TestAccountsAreTold(t *testing.T) {
+	h := newHouse(t)
+	h.revised()
+	h.due()
+	a := store.NonHumanAccount{ID: "00000000-0000-7000-8000-000000000001", Target: "one", Native: "r1", Name: "robot-1", Kind: store.RobotKind, System: "lib", Owner: h.Person("staff").ID, Purpose: "lends books", Until: h.today().AddDays(5), State: store.Registered}
+	if err := h.DB.Write(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.DecideNonHumanAccount(t.Context(), a, store.NonHumanAccount{}, store.Decision{Verdict: store.Register, Maker: identity.System, Reason: "a test"}, h.Time)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.expect("it ends in five days", "staff: account 7")
+	h.hr("staff,E1,Anna,Staff,office,LIB,Librarian,manager,2020-01-01," + string(h.today().AddDays(2)) + ",no,staff@example.org\n")
+	h.expect("the owner leaves before that", "staff: account 7", "manager: account escalated staff")
 }

@@ -152,8 +152,9 @@ func (j Alert) InsertOpts() river.InsertOpts {
 // Notice sends a person what they are told at a time: the notices are in the store, and the mail
 // is written when it is sent.
 type Notice struct {
-	Person string `json:"person"`
-	At     int64  `json:"at"` // microseconds since 1970
+	Person  string `json:"person,omitempty"`
+	Mailbox string `json:"mailbox,omitempty"` // that is told, where no person is
+	At      int64  `json:"at"`                // microseconds since 1970
 }
 
 // Kind implements river.JobArgs.

@@ -139,3 +139,27 @@ type AccountDaysWrong struct {
 	To      identity.Date `json:"to"`
 	Control string        `json:"control,omitempty"` // that says so
 }
+
+// AccountEnds says that an account that is no person's cannot be used after a day, unless it is
+// renewed or handed over.
+type AccountEnds struct {
+	kind
+	Account string        `json:"account"` // its login name
+	Last    identity.Date `json:"last"`
+}
+
+// OrdersWait says that changes are to be made in a target without an interface.
+type OrdersWait struct {
+	kind
+	Target string        `json:"target"`
+	Count  int           `json:"count"`
+	Due    identity.Date `json:"due"` // the last day
+}
+
+// OrdersOverdue says that changes were not made in time in a target without an interface.
+type OrdersOverdue struct {
+	kind
+	Target string        `json:"target"`
+	Count  int           `json:"count"`
+	Due    identity.Date `json:"due"` // the last day
+}

@@ -1,7 +1,9 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -23,15 +25,15 @@ func (s *Service) notify(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	return s.DB.Write(ctx, func(tx *store.Tx) error {
-		var told identity.PersonID // of the last job
+		var told store.NoticeKey // of the last job
 		for _, n := range due {
 			added, err := tx.RecordNotice(ctx, n, now)
 			if err != nil {
 				return err
 			}
-			if added && n.Person != told {
-				told = n.Person
-				tx.Enqueue(queue.Notice{Person: string(n.Person), At: now.UnixMicro()})
+			if to := (store.NoticeKey{Person: n.Person, Mailbox: n.Mailbox}); added && to != told {
+				told = to
+				tx.Enqueue(queue.Notice{Person: string(n.Person), Mailbox: n.Mailbox, At: now.UnixMicro()})
 			}
 		}
 		return nil
@@ -44,17 +46,15 @@ func (s handler) SendNotice(ctx context.Context, job queue.Notice) error {
 	defer done()
 	c := g.config
 	person := identity.PersonID(job.Person)
-	notices, err := s.DB.NoticesTo(ctx, person, store.Micros(job.At))
+	notices, err := s.DB.NoticesTo(ctx, person, job.Mailbox, store.Micros(job.At))
 	if err != nil || len(notices) == 0 || c.Notices == nil || c.Alerts.Email == nil {
 		return err
 	}
-	people, err := s.DB.PeopleByID(ctx, []identity.PersonID{person})
-	if err != nil || len(people) == 0 || !notice.HasAddress(people[0]) {
-		return err
-	}
-	works, err := access.WhoWorks(ctx, s.DB, c, people, identity.DateOf(s.Now(), c.Zone))
-	if err != nil || !works[person] {
-		return err
+	address := job.Mailbox
+	if person != "" {
+		if address, err = s.addressOf(ctx, c, person); err != nil || address == "" {
+			return err
+		}
 	}
 	subject, text, err := noticeMail(c, notices)
 	if err != nil {
@@ -62,11 +62,25 @@ func (s handler) SendNotice(ctx context.Context, job queue.Notice) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sending)
 	defer cancel()
-	if err := sendMail(ctx, c, fmt.Sprintf("%s-%d", person, job.At), []string{people[0].Email}, subject, text); err != nil {
+	if err := sendMail(ctx, c, fmt.Sprintf("%s-%d", cmp.Or(string(person), hex.EncodeToString([]byte(job.Mailbox))), job.At), []string{address}, subject, text); err != nil {
 		return err
 	}
 	s.Log.Info("told", "person", person, "notices", len(notices), "by", byEmail)
 	return nil
+}
+
+// addressOf returns the address to which a person is written; empty for one who does not work
+// here any more, or has none.
+func (s handler) addressOf(ctx context.Context, c *config.Config, person identity.PersonID) (string, error) {
+	people, err := s.DB.PeopleByID(ctx, []identity.PersonID{person})
+	if err != nil || len(people) == 0 || !notice.HasAddress(people[0]) {
+		return "", err
+	}
+	works, err := access.WhoWorks(ctx, s.DB, c, people, identity.DateOf(s.Now(), c.Zone))
+	if err != nil || !works[person] {
+		return "", err
+	}
+	return people[0].Email, nil
 }
 
 // noticeMail writes a mail: each notice with the address of the page that shows what it is

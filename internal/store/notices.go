@@ -20,11 +20,16 @@ const (
 	NoticeAccessEnd NoticeAbout = "access-end" // Subject is the number of the request that gives it
 	NoticeRevision  NoticeAbout = "revision"   // Subject is the system
 	NoticeMFA       NoticeAbout = "mfa"        // Subject is the ID of the person who is not enrolled
+	// NoticeWorkOrders is about the work orders of a target, Subject is TARGET DAY with their last
+	// day; NoticeAccount about an account of the register, Subject is its ID and a day.
+	NoticeWorkOrders NoticeAbout = "work-orders"
+	NoticeAccount    NoticeAbout = "account"
 )
 
 // NoticeKey tells one notice from another: each is sent once.
 type NoticeKey struct {
 	Person  identity.PersonID `db:"person_id"` // who is told
+	Mailbox string            `db:"mailbox"`   // that is told, where no person is: an address of the configuration
 	About   NoticeAbout       `db:"about"`
 	Subject string            `db:"subject"`
 	Stage   string            `db:"stage"` // how far it has come, as the days that are left
@@ -57,8 +62,8 @@ func (db *DB) NoticesSent(ctx context.Context, about NoticeAbout, subjects []str
 // RecordNotice records that a person is told of something at a time. It reports false when
 // that was recorded before.
 func (tx *Tx) RecordNotice(ctx context.Context, n Notice, at time.Time) (bool, error) {
-	r, err := tx.tx.ExecContext(ctx, `INSERT INTO notice (about, subject, stage, person_id, reason, at_us) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-		n.About, n.Subject, n.Stage, string(n.Person), n.Reason, micros(at))
+	r, err := tx.tx.ExecContext(ctx, `INSERT INTO notice (about, subject, stage, person_id, mailbox, reason, at_us) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+		n.About, n.Subject, n.Stage, string(n.Person), n.Mailbox, n.Reason, micros(at))
 	if err != nil {
 		return false, fmt.Errorf("record a notice: %w", err)
 	}
@@ -66,11 +71,32 @@ func (tx *Tx) RecordNotice(ctx context.Context, n Notice, at time.Time) (bool, e
 	return added > 0, err
 }
 
-// NoticesTo returns what a person was told of at a time.
-func (db *DB) NoticesTo(ctx context.Context, person identity.PersonID, at Micros) ([]Notice, error) {
+// NoticesTo returns what a person, or a mailbox that is no person's, was told of at a time.
+func (db *DB) NoticesTo(ctx context.Context, person identity.PersonID, mailbox string, at Micros) ([]Notice, error) {
 	var all []Notice
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[NoticeKey]("")+`, `+columns[Notice]("")+` FROM notice WHERE person_id = $1 AND at_us = $2 ORDER BY about, subject, stage`, string(person), at); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[NoticeKey]("")+`, `+columns[Notice]("")+` FROM notice WHERE person_id = $1 AND at_us = $2 AND mailbox = $3 ORDER BY about, subject, stage`, string(person), at, mailbox); err != nil {
 		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	return all, nil
+}
+
+// OrdersDue is how many work orders of a target wait that have the same last day.
+type OrdersDue struct {
+	Target string        `db:"target"`
+	Due    identity.Date `db:"due"`
+	Count  int           `db:"orders"`
+}
+
+// OrdersByDay returns how many work orders of targets wait, by target and last day.
+func (db *DB) OrdersByDay(ctx context.Context, targets []string) ([]OrdersDue, error) {
+	var all []OrdersDue
+	for page := range slices.Chunk(targets, peoplePage) {
+		where, args := in(db.read, "target", page, nil)
+		var some []OrdersDue
+		if err := db.read.SelectContext(ctx, &some, `SELECT target, due, COUNT(*) AS orders FROM work_order WHERE state = 'waiting' AND `+where+` GROUP BY target, due ORDER BY target, due`, args...); err != nil {
+			return nil, fmt.Errorf("read work orders: %w", err)
+		}
+		all = append(all, some...)
 	}
 	return all, nil
 }

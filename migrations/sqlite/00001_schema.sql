@@ -717,15 +717,16 @@ CREATE TABLE alert_sent (
     PRIMARY KEY (about, subject)
 );
 -- What people were told that waits for them: each once. subject is a number or an ID, and stage
--- how far it had come.
+-- how far it had come. mailbox is set where it was told to an address that is no person's.
 CREATE TABLE notice (
-    about     TEXT NOT NULL CHECK (about IN ('review', 'request', 'access-end', 'revision', 'mfa')),
+    about     TEXT NOT NULL CHECK (about IN ('review', 'request', 'access-end', 'revision', 'mfa', 'work-orders', 'account')),
     subject   TEXT NOT NULL,
     stage     TEXT NOT NULL,
     person_id TEXT NOT NULL,
+    mailbox   TEXT NOT NULL,
     reason    TEXT NOT NULL,
     at_us     BIGINT NOT NULL,
-    PRIMARY KEY (about, subject, stage, person_id)
+    PRIMARY KEY (about, subject, stage, person_id, mailbox)
 );
 CREATE INDEX notice_person ON notice (person_id, at_us);
 
