@@ -103,7 +103,7 @@ var shapes = []shape{
 	{"rules propose", access.Decision{}},
 	{"rules reject", access.Decision{}},
 	{"rules suggest", access.Suggestions{}},
-	{"rules test", rulesTestJSON{}},
+	{"rules test", access.RulesTest{}},
 	{"simulate", simulationJSON{}},
 	{"systems", list[access.SystemState]{}},
 	{"systems SYSTEM", access.SystemState{}},

@@ -49,15 +49,6 @@ Exit status: 0 all cases pass, 1 one fails or cannot be read.`,
 	return cmd
 }
 
-// rulesTestJSON is what became of the cases beside the rules.
-type rulesTestJSON struct {
-	Passed   int                  `json:"passed"`
-	Failed   int                  `json:"failed"`
-	Skipped  int                  `json:"skipped"`
-	Items    []access.CaseResult  `json:"items"`
-	Problems []diagnostic.Problem `json:"problems"` // of cases that cannot be read
-}
-
 func (a *app) testRules(ctx context.Context, c *config.Config, pattern string, offline bool) error {
 	cases, problems := c.Cases()
 	all := len(cases) + len(problems)
@@ -76,17 +67,7 @@ func (a *app) testRules(ctx context.Context, c *config.Config, pattern string, o
 	if err != nil {
 		return err
 	}
-	out := rulesTestJSON{Items: append([]access.CaseResult{}, results...), Problems: append([]diagnostic.Problem{}, problems...)}
-	for _, r := range results {
-		switch {
-		case r.Skipped:
-			out.Skipped++
-		case r.Passed:
-			out.Passed++
-		default:
-			out.Failed++
-		}
-	}
+	out := access.CountCases(results, problems)
 	words := printerFor(wording.Reader{Place: wording.Shell})
 	for _, p := range problems {
 		fmt.Fprintln(a.stderr, words.Problem(p))

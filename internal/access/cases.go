@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 
+	"github.com/behov/behov/internal/diagnostic"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reconcile"
@@ -22,6 +23,39 @@ type CaseResult struct {
 	// Error is why the case could not be decided; it has not passed.
 	Error       string           `json:"error,omitempty"`
 	Differences []CaseDifference `json:"differences"`
+}
+
+// RulesTest is what became of the cases beside the rules.
+type RulesTest struct {
+	Passed   int                  `json:"passed"`
+	Failed   int                  `json:"failed"`
+	Skipped  int                  `json:"skipped"`
+	Items    []CaseResult         `json:"items"`
+	Problems []diagnostic.Problem `json:"problems"` // of cases that cannot be read
+}
+
+// CountCases counts what became of cases.
+func CountCases(results []CaseResult, problems []diagnostic.Problem) RulesTest {
+	out := RulesTest{Items: append([]CaseResult{}, results...), Problems: append([]diagnostic.Problem{}, problems...)}
+	for _, r := range results {
+		switch {
+		case r.Skipped:
+			out.Skipped++
+		case r.Passed:
+			out.Passed++
+		default:
+			out.Failed++
+		}
+	}
+	return out
+}
+
+// RulesTest tries the rules in force against the cases beside them. It is for who sees everyone:
+// a case may be about a person who is known.
+func (v *View) RulesTest() (RulesTest, error) {
+	cases, problems := v.Config.Cases()
+	results, err := v.TestRules(cases)
+	return CountCases(results, problems), err
 }
 
 // CaseDifference is where a case and the rules differ.

@@ -19,6 +19,8 @@ func (a *api) ruleRoutes() {
 			s, err := c.Suggestions(a.Suggestions)
 			return &answer[CountedSuggestions]{Body: CountedSuggestions{s}}, err
 		})
+	route(a, SeesAll, op{id: "test-rules", method: http.MethodGet, path: "/rules/test", tag: "access", summary: "Try the rules in force against the cases beside them"},
+		func(c *call, _ *struct{}) (*answer[access.RulesTest], error) { return one(c.RulesTest()) })
 	route(a, SeesAll, op{id: "get-rules-approval", method: http.MethodGet, path: "/rules/approval", tag: "access", summary: "Which version of the rules is in force, and which wait for approval"},
 		func(c *call, _ *struct{}) (*answer[access.RulesApproval], error) {
 			s, err := c.RulesApproval()

@@ -59,6 +59,12 @@ func (s *site) rules() {
 		found, err := v.Suggestions(s.Suggestions)
 		return suggestionsPage{found}, err
 	})
+	s.page(rulesPath+"/test", "rules-test", func(v *visit) (any, error) {
+		if !v.SeesEveryone() {
+			return nil, errEveryone
+		}
+		return v.RulesTest()
+	})
 	s.page(rulesPath+"/propose", "decide", func(v *visit) (any, error) {
 		if err := v.decides(rights.ProposeRules); err != nil {
 			return nil, err

@@ -100,3 +100,14 @@ func TestSuggestionsPage(t *testing.T) {
 	h.as("auditor", "en").get("/administration/rules/suggestions", 200, "4 of 4 people with job CLK have it", `r.sub.job_code == 'CLK'`, "A review would ask 4 questions less. It would be given to no one else.", "NOT <i>Clerk")
 	h.as("staff", "en").get("/administration/rules/suggestions", http.StatusForbidden)
 }
+
+// TestCasesOnAPage: who sees everyone sees which cases beside the rules pass, which do not, and
+// what cannot be read; others do not.
+func TestCasesOnAPage(t *testing.T) {
+	h := newHouse(t, map[string]string{"tests.yaml": "cases:\n  - {case: a librarian, date: 2026-11-30, employments: [{unit: office, job_code: LIB}], has: [\"base:staff\", \"lib:library\"]}\n  - {case: anyone, date: 2026-11-30, employments: [{unit: office}], has: [\"base:staff\", \"lib:library\"]}\n  - {case: a known one, date: 2026-11-30, person: staff, has: [\"base:staff\", \"lib:library\"]}\n  - {case: no one, hates: [x]}\n"})
+	h.Apply()
+	h.as("auditor", "en").get("/administration/rules", 200, "Tests of the rules")
+	h.as("auditor", "en").get("/administration/rules/test", 200, "1 fails", "2 pass", "tests.yaml:5", "is not given, and should be given")
+	h.as("auditor", "sv").get("/administration/rules/test", 200, "1 stämmer inte", "är inte given, och ska vara given")
+	h.as("staff", "en").get("/administration/rules/test", http.StatusForbidden)
+}
