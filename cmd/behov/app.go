@@ -42,7 +42,7 @@ The manual is in this program: behov help lists its topics.`,
 	root.PersistentFlags().StringVar(&a.server, "server", "", "address of a behov server to work against, in place of a configuration (default $BEHOV_SERVER)")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.demoCommand(), a.initCommand(), a.checkCommand(), a.connectorsCommand(), a.mfaCommand(), a.accountCommand(), a.peopleCommand(), a.rightsCommand(), a.rulesCommand(), a.suspendCommand(), a.enableCommand(), a.serveCommand(), a.hrCommand(), a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.whoamiCommand(), a.planCommand(), a.simulateCommand(), a.applyCommand(),
-		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.systemsCommand(), a.conflictsCommand(), a.absencesCommand(), a.requestsCommand(), a.workOrdersCommand(), a.nonHumanCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
+		a.explainCommand(), a.auditCommand(), a.reviewCommand(), a.systemsCommand(), a.conflictsCommand(), a.complianceCommand(), a.absencesCommand(), a.requestsCommand(), a.workOrdersCommand(), a.nonHumanCommand(), a.holdCommand(), a.stepsCommand(), a.pauseCommand(), a.resumeCommand(), a.statusCommand(), a.targetCommand(), a.dbCommand(), a.backupCommand(), a.restoreCommand(), a.versionCommand())
 	root.PersistentPreRunE = a.chooseServer
 	root.SetHelpCommand(a.helpCommand())
 	a.completions(root)

@@ -26,6 +26,7 @@ type operations interface {
 	systemOperations
 	conflictOperations
 	absenceOperations
+	complianceReader
 	requestOperations
 	orderOperations
 	ruleOperations

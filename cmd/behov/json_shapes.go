@@ -28,6 +28,7 @@ var shapes = []shape{
 	{"audit who-had", list[access.Access]{}},
 	{"backup", store.CopyResult{}},
 	{"check", checkJSON{}},
+	{"compliance", list[access.Requirement]{}},
 	{"conflicts", list[access.ConflictState]{}},
 	{"conflicts allow", access.Decision{}},
 	{"connectors", connectorsJSON{}},

@@ -238,6 +238,7 @@ func TestGoldenJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	print(0, "conflicts allow", "conflicts", "allow", "1006", "lend-and-teach", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
+	print(0, "compliance", "compliance")
 	print(0, "conflicts", "conflicts")
 	print(0, "absences set", "absences", "set", "1006", "--deputy", "1001", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
 	print(0, "absences", "absences")

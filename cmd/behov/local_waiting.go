@@ -171,6 +171,14 @@ func (l *local) counted(ctx context.Context) (*access.Organisation, error) {
 	return (&access.Answers{DB: l.db, Config: l.config, Now: l.app.now}).Organisation(ctx)
 }
 
+func (l *local) Compliance(ctx context.Context) ([]access.Requirement, error) {
+	counted, err := l.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.view(ctx).Compliance(counted)
+}
+
 func (l *local) Conflicts(ctx context.Context) ([]access.ConflictState, error) {
 	counted, err := l.counted(ctx)
 	if err != nil {

@@ -349,6 +349,7 @@ func TestOverServer(t *testing.T) {
 	read(0, "systems", "revisions")
 	decide(0, "systems", "revise", "school", "--json")
 	decide(1, "systems", "revise", "nothing")
+	read(0, "compliance")
 	read(0, "conflicts")
 	read(0, "absences")
 	read(0, "rules", "suggest")

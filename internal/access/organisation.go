@@ -32,6 +32,8 @@ type Organisation struct {
 	// Shortfalls are what people have though a control of the system's class does not let
 	// them, or they lack the MFA that is demanded, by system.
 	Shortfalls map[string]Shortfalls
+	// LeaversOpen is how many people have no employment any more and an account that can be used.
+	LeaversOpen int
 	// Conflicts are the people who have both sides of one: the first of each, and how many.
 	Conflicts map[string]ConflictCount
 }
@@ -144,6 +146,9 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.Contains(has, audit.Account) && hasLeft(a.Config.Lifecycle.StageOf(p, day, false)) {
+			o.LeaversOpen++
+		}
 		for name, sides := range a.Config.Rules.Catalogue.Held(func(id policy.EntitlementID) bool { return slices.Contains(has, id) }) {
 			c := o.Conflicts[name]
 			if c.Count++; len(c.First) < peopleListed {
@@ -155,6 +160,11 @@ func (a *Answers) Organisation(ctx context.Context) (*Organisation, error) {
 	}
 	o.order(tree, at, a.Config.Rules.Units.Name)
 	return o, nil
+}
+
+// hasLeft reports whether a person has no employment any more, and none to come.
+func hasLeft(s identity.Stage) bool {
+	return s.State == identity.Ended || s.State == identity.Retained || s.State == identity.ToErase
 }
 
 // shortfalls counts what a person has against controls. With protected identity it is

@@ -64,6 +64,14 @@ func (a *api) trail() {
 		all, err := c.SystemStates(counted)
 		return items(all, "", err)
 	})
+	route(a, SeesAll, op{id: "list-requirements", method: http.MethodGet, path: "/compliance", tag: "access", summary: "What ISO 27002, NIS2 and KLASSA demand of the control of access, and how far the data show it to be met", description: "What is about everyone's access is counted in the background, and is in the answer once it is counted."}, func(c *call, _ *struct{}) (*answer[List[access.Requirement]], error) {
+		counted, err := a.Counts.Get(c, a.answers)
+		if err != nil {
+			return nil, err
+		}
+		all, err := c.Compliance(counted)
+		return items(all, "", err)
+	})
 	route(a, SeesAll, op{id: "list-conflicts", method: http.MethodGet, path: "/conflicts", tag: "access", summary: "The segregations of duties, and who has both sides", description: "Who has both sides is counted in the background, and is in the answer once it is counted."}, func(c *call, _ *struct{}) (*answer[List[access.ConflictState]], error) {
 		counted, err := a.Counts.Get(c, a.answers)
 		if err != nil {

@@ -234,6 +234,11 @@ func (c *Client) Conflicts(ctx context.Context) ([]access.ConflictState, error) 
 	return whole[access.ConflictState](ctx, c, "/conflicts", nil)
 }
 
+// Compliance returns what frameworks demand, and how far the data show it to be met.
+func (c *Client) Compliance(ctx context.Context) ([]access.Requirement, error) {
+	return whole[access.Requirement](ctx, c, "/compliance", nil)
+}
+
 // SuggestRules returns which rules are missing or not needed. It waits while they are counted.
 func (c *Client) SuggestRules(ctx context.Context) (*access.Suggestions, error) {
 	for {

@@ -311,11 +311,14 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 	return out
 }
 
+// InEU reports whether a country, as two letters (ISO 3166-1), is in the EU or the EEA.
+func InEU(country string) bool { return slices.Contains(eu, country) }
+
 // outside returns the first country outside the EU and the EEA in which a system's data lies
 // or a supplier is; empty when none is.
 func outside(s policy.System) string {
 	for _, country := range s.DataIn {
-		if !slices.Contains(eu, country) {
+		if !InEU(country) {
 			return country
 		}
 	}
@@ -324,7 +327,7 @@ func outside(s policy.System) string {
 
 func outsideOf(all []policy.Supplier) string {
 	for _, s := range all {
-		if s.Country != "" && !slices.Contains(eu, s.Country) {
+		if s.Country != "" && !InEU(s.Country) {
 			return s.Country
 		}
 		if where := outsideOf(s.SubSuppliers); where != "" {

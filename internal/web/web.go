@@ -81,6 +81,8 @@ func New(d Deps) (http.Handler, error) {
 	s.extract()
 	s.systems()
 	s.conflicts()
+	s.compliance()
+	s.suppliers()
 	s.requests()
 	s.orders()
 	s.nonHumanAccounts()
