@@ -48,7 +48,7 @@ func Write(dir string, at Endpoints) error {
 		return err
 	}
 	out := map[string][]byte{"behov.key": key, "directory.password": []byte(at.Password), "cases.token": []byte(at.Token)}
-	for _, name := range []string{"behov.yaml", "catalogue.yaml", "units.csv", "policy.csv", "rights.csv"} {
+	for _, name := range []string{"behov.yaml", "catalogue.yaml", "conflicts.yaml", "units.csv", "policy.csv", "rights.csv"} {
 		b, err := files.ReadFile("files/" + name)
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)

@@ -63,7 +63,7 @@ func (s *Story) Play(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, targets.Disconnect(s.engine.Targets), s.db.Close()) }()
 	for _, chapter := range []func(context.Context) error{
-		s.firstLoad, s.mfaEnrolment, s.year, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.requests, s.truncatedExport, s.massEnding, s.questions, s.waits,
+		s.firstLoad, s.mfaEnrolment, s.year, s.move, s.secondEmployment, s.leave, s.mfaLost, s.behindOurBack, s.review, s.requests, s.conflict, s.outlier, s.truncatedExport, s.massEnding, s.questions, s.waits,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -412,8 +412,10 @@ func (s *Story) behindOurBack(ctx context.Context) error {
 }
 
 // subject is a person of a row, who decides.
-func (s *Story) subject(row employment) rights.Subject {
-	return rights.Subject{Person: s.person(row), How: rights.Claimed}
+func (s *Story) subject(row employment) rights.Subject { return s.subjectOf(s.person(row)) }
+
+func (s *Story) subjectOf(person identity.PersonID) rights.Subject {
+	return rights.Subject{Person: person, How: rights.Claimed}
 }
 
 func (s *Story) review(ctx context.Context) error {

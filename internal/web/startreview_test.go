@@ -15,7 +15,7 @@ func TestAReviewIsStartedOnAPage(t *testing.T) {
 	v := h.as("administrator", "en")
 	v.get("/reviews", 200, "Start a review …")
 	v.get("/reviews/start", 200, "Everything", "The office", "lib: library")
-	v.get("/reviews/start?about=system:lib&days=30&look=yes", 200, "It would ask 1 question. Of these 1 is about a rule. One line for each holder would be 2.")
+	v.get("/reviews/start?about=system:lib&days=30&look=yes", 200, "It would ask 1 question. Of these one is about a rule. One line for each holder would be 2.")
 	v.get("/reviews/start?about=system:lib&days=30&look=yes&fallback=who", 200, "That person cannot answer a review")
 	v.get("/reviews/start?about=moon:lib&days=30&look=yes", 200, "A review is about one of")
 	owner := h.as("owner", "en")
