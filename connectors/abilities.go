@@ -41,6 +41,20 @@ func (m MFAMethod) Stronger(other MFAMethod) MFAMethod {
 	return m
 }
 
+// SignInLag is by how much the last sign-in that a target tells may be behind: a domain
+// controller replicates lastLogonTimestamp every 9 to 14 days ([MS-ADTS] 3.1.1.1.9 and its
+// attribute msDS-LogonTimeSyncInterval).
+const SignInLag = 14 * 24 * time.Hour
+
+// SignInReader is the optional ability to tell when accounts were last used.
+type SignInReader interface {
+	// LastSignIns calls emit with the native ID of every account, and when it was last signed in
+	// to, UTC, up to SignInLag later than is told; the zero time when it never was. Of an
+	// account that it does not emit nothing is known. A target that is not configured to tell
+	// returns a Completeness that is not complete, and no error.
+	LastSignIns(ctx context.Context, emit func(accountID string, at time.Time) error) (Completeness, error)
+}
+
 // SingleMFAReader is the optional ability to read the enrolment of one account
 // without reading all of them.
 type SingleMFAReader interface {

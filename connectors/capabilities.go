@@ -17,12 +17,13 @@ const (
 	Password   Ability = "first password"
 	MFA        Ability = "MFA enrolment"
 	Passes     Ability = "temporary access passes"
+	SignIns    Ability = "last sign-ins"
 	Sessions   Ability = "revoke sessions"
 )
 
 // Abilities returns all abilities in their order.
 func Abilities() []Ability {
-	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Password, MFA, Passes, Sessions}
+	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Password, MFA, Passes, SignIns, Sessions}
 }
 
 // Support reports whether, and under which condition, an ability is supported.

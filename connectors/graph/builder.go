@@ -116,6 +116,14 @@ func (b *builder) listUsers(sel, expand []string) request {
 	return b.request("read users", info, err)
 }
 
+// signIns lists when users were last signed in. With it a page has 500 users at most.
+func (b *builder) signIns() request {
+	info, err := b.users().ToGetRequestInformation(context.Background(), &users.UsersRequestBuilderGetRequestConfiguration{
+		QueryParameters: &users.UsersRequestBuilderGetQueryParameters{Select: []string{"id", "signInActivity"}, Top: ptr(int32(500))},
+	})
+	return b.request("read last sign-ins", info, err)
+}
+
 // findUsers looks up users by a property.
 func (b *builder) findUsers(p property, value string, sel []string) request {
 	q := &users.UsersRequestBuilderGetQueryParameters{Select: sel, Filter: ptr(p.filter(value)), Top: ptr(int32(lookupSize))}

@@ -59,7 +59,7 @@ func requiredPermission(q request) string {
 		permission = "UserAuthenticationMethod.ReadWrite.All"
 	case strings.Contains(path, "/authentication/"):
 		permission = "UserAuthenticationMethod.Read.All"
-	case strings.Contains(path, "/reports/"):
+	case strings.Contains(path, "/reports/") || strings.Contains(path, "signInActivity"):
 		permission = "AuditLog.Read.All"
 	case strings.Contains(path, "/assignLicense"):
 		permission = "LicenseAssignment.ReadWrite.All"

@@ -133,6 +133,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Password:   connectors.Cannot("no password file receives it"),
 		connectors.MFA:        connectors.Cannot("mfa is not configured"),
 		connectors.Passes:     connectors.Cannot("mfa is not configured"),
+		connectors.SignIns:    connectors.Cannot("mfa is not configured for it"),
 		connectors.Sessions:   connectors.Can("needs User.RevokeSessions.All or User.ReadWrite.All"),
 	}
 	if c.manager {
@@ -151,6 +152,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 func (c *withMFA) Capabilities() connectors.Capabilities {
 	all := c.Connector.Capabilities()
 	all[connectors.MFA] = connectors.Can("needs AuditLog.Read.All and UserAuthenticationMethod.Read.All")
+	all[connectors.SignIns] = connectors.Can("needs AuditLog.Read.All and Entra ID P1")
 	all[connectors.Passes] = connectors.Can("needs UserAuthenticationMethod.ReadWrite.All, and a policy of the tenant that permits them")
 	return all
 }

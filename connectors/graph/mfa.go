@@ -31,6 +31,37 @@ func (c *withMFA) MFAEnrolled(ctx context.Context, emit func(accountID string, m
 	return connectors.Completeness{Complete: err == nil}, err
 }
 
+// LastSignIns implements connectors.SignInReader
+// (https://learn.microsoft.com/graph/api/resources/signinactivity). It needs AuditLog.Read.All
+// and a tenant with Entra ID P1.
+func (c *withMFA) LastSignIns(ctx context.Context, emit func(accountID string, at time.Time) error) (connectors.Completeness, error) {
+	err := pages[models.UserCollectionResponseable](ctx, c.Connector, c.build.signIns(),
+		models.CreateUserCollectionResponseFromDiscriminatorValue, func(u models.Userable) error {
+			if u.GetId() == nil {
+				return connectors.Errorf(connectors.Permanent, "graph: read last sign-ins: a user in the answer has no id")
+			}
+			return emit(*u.GetId(), lastSignIn(u.GetSignInActivity()))
+		})
+	return connectors.Completeness{Complete: err == nil}, err
+}
+
+// lastSignIn returns when a user was last signed in; the zero time for never. Of what came
+// before December 2023 Graph knows no success, and tells attempts.
+func lastSignIn(a models.SignInActivityable) (last time.Time) {
+	if a == nil {
+		return last
+	}
+	if at := a.GetLastSuccessfulSignInDateTime(); at != nil {
+		return at.UTC()
+	}
+	for _, at := range []*time.Time{a.GetLastSignInDateTime(), a.GetLastNonInteractiveSignInDateTime()} {
+		if at != nil && at.After(last) {
+			last = at.UTC()
+		}
+	}
+	return last
+}
+
 // registeredMethods are the methods of the report, by what they are called there
 // (https://learn.microsoft.com/graph/api/resources/userregistrationdetails). Those that are
 // no second factor are left out.

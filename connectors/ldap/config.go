@@ -120,6 +120,12 @@ type Config struct {
 	MFAAttribute string `yaml:"mfa_attribute"`
 	// MFAValue is the value of mfa_attribute that means enrolled. Default: any value.
 	MFAValue string `yaml:"mfa_value"`
+
+	// SignInAttribute is the attribute that holds when an account was last signed in to: a
+	// generalised time, as pwdLastSuccess where OpenLDAP has lastbind on, or authTimestamp of its
+	// lastbind overlay. Default: lastLogonTimestamp in Active Directory, and none elsewhere. An
+	// account without a value counts as one that was never signed in to.
+	SignInAttribute string `yaml:"sign_in_attribute"`
 }
 
 // Disable configures how an account is disabled: by an attribute and its value.
@@ -228,7 +234,7 @@ func (c Config) validate() error {
 			add("%s is not a distinguished name", f.name)
 		}
 	}
-	names := []string{c.NameAttribute, c.RDNAttribute, c.AnchorAttribute, c.IDAttribute, c.GroupClass, c.MemberAttribute, c.Disable.Attribute, c.MFAAttribute}
+	names := []string{c.NameAttribute, c.RDNAttribute, c.AnchorAttribute, c.IDAttribute, c.GroupClass, c.MemberAttribute, c.Disable.Attribute, c.MFAAttribute, c.SignInAttribute}
 	for _, n := range names {
 		if n != "" && !isDescriptor(n) {
 			add("%q is not the name of an attribute or object class", n)

@@ -77,7 +77,7 @@ var flavours = map[string]*flavour{
 		defaults: Config{
 			ObjectClasses: []string{"user"}, NameAttribute: "sAMAccountName", RDNAttribute: "cn", AnchorAttribute: "msDS-cloudExtensionAttribute1", IDAttribute: "objectGUID",
 			GroupClass: "group", MemberAttribute: "member", GroupNames: "cn",
-			Disable: Disable{Attribute: flagsAttribute},
+			Disable: Disable{Attribute: flagsAttribute}, SignInAttribute: signInAttribute,
 		},
 		// Computers and managed service accounts have the class user too.
 		accountFilter:       "(objectCategory=person)",
@@ -145,6 +145,7 @@ func (f *flavour) complete(c Config) Config {
 	}
 	def(&c.MemberAttribute, f.defaults.MemberAttribute)
 	def(&c.GroupNames, f.defaults.GroupNames)
+	def(&c.SignInAttribute, f.defaults.SignInAttribute)
 	if c.Disable.Attribute == "" {
 		moveTo := c.Disable.MoveTo
 		c.Disable = f.defaults.Disable

@@ -47,10 +47,11 @@ type Connector struct {
 const defaultConcurrency = 32
 
 var (
-	_ connectors.Connector   = (*Connector)(nil)
-	_ connectors.MFAReader   = (*Connector)(nil)
-	_ connectors.Matcher     = (*Connector)(nil)
-	_ connectors.NameChecker = (*Connector)(nil)
+	_ connectors.Connector    = (*Connector)(nil)
+	_ connectors.MFAReader    = (*Connector)(nil)
+	_ connectors.SignInReader = (*Connector)(nil)
+	_ connectors.Matcher      = (*Connector)(nil)
+	_ connectors.NameChecker  = (*Connector)(nil)
 
 	_ connectors.AccountReader = (*Connector)(nil)
 )

@@ -87,6 +87,8 @@ func (c Config) unmanageable(f *flavour, canonical func(string) string, attribut
 		return unmanageable[name]
 	case same(c.Disable.Attribute):
 		return "the attribute by which accounts are disabled"
+	case same(c.SignInAttribute):
+		return "sign_in_attribute, which the server writes"
 	case same(c.MFAAttribute):
 		return "mfa_attribute, which shows MFA enrolment and which behov does not write"
 	}

@@ -239,7 +239,7 @@ func (v *server) isSchemaName(word string) bool {
 
 // configuredNames returns all names of attributes and classes in use.
 func (v *server) configuredNames() []string {
-	return append(slices.Concat(v.requiredNames(), v.cfg.ObjectClasses, v.cfg.Attributes), v.cfg.RDNAttribute, v.cfg.MFAAttribute)
+	return append(slices.Concat(v.requiredNames(), v.cfg.ObjectClasses, v.cfg.Attributes), v.cfg.RDNAttribute, v.cfg.MFAAttribute, v.cfg.SignInAttribute)
 }
 
 // requiredNames returns the names without which a snapshot would be wrong.

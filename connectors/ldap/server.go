@@ -178,7 +178,12 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 	if cfg.MFAAttribute != "" {
 		mfa = connectors.Can("from the attribute " + cfg.MFAAttribute)
 	}
+	signIns := connectors.Cannot("sign_in_attribute is not configured")
+	if cfg.SignInAttribute != "" {
+		signIns = connectors.Can("from the attribute " + cfg.SignInAttribute)
+	}
 	return connectors.Capabilities{
+		connectors.SignIns:    signIns,
 		connectors.Create:     connectors.Can(),
 		connectors.Adopt:      connectors.Can("writes " + cfg.AnchorAttribute + later),
 		connectors.Update:     connectors.Can(),

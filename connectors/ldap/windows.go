@@ -17,6 +17,7 @@ const (
 	flagsAttribute   = "userAccountControl"
 	expiresAttribute = "accountExpires"
 	upnAttribute     = "userPrincipalName"
+	signInAttribute  = "lastLogonTimestamp"
 
 	// The bits of userAccountControl in use ([MS-ADTS] 2.2.16).
 	accountDisabled = 0x0002

@@ -115,6 +115,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Password:   connectors.Cannot("the person who creates the account hands the password over"),
 		connectors.MFA:        connectors.Cannot("a list does not say who is enrolled"),
 		connectors.Passes:     connectors.Cannot("the application has no interface"),
+		connectors.SignIns:    connectors.Cannot("the application has no interface"),
 		connectors.Sessions:   connectors.Cannot("the application has no interface"),
 	}
 }

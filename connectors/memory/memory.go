@@ -14,6 +14,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -39,6 +40,8 @@ type Connector struct {
 	mu    sync.Mutex // guards state and file
 	state *state
 	file  *file // nil without a file
+	// signIns are when accounts were last signed in to; nil when that is not told.
+	signIns map[string]time.Time
 }
 
 var (
@@ -85,6 +88,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Password:   connectors.Cannot("a file has no sign-in"),
 		connectors.MFA:        connectors.Can("an account's mfa flag"),
 		connectors.Passes:     connectors.Cannot("a file has no sign-in"),
+		connectors.SignIns:    connectors.Cannot("a file has no sign-in"),
 		connectors.Sessions:   connectors.Cannot("a file has no sign-in"),
 	}
 }
@@ -232,6 +236,37 @@ func (c *Connector) MFAEnrolled(ctx context.Context, emit func(string, connector
 		}
 	}
 	return connectors.Completeness{Complete: true}, nil
+}
+
+// LastSignIns implements connectors.SignInReader, once SignedIn said of any account.
+func (c *Connector) LastSignIns(ctx context.Context, emit func(string, time.Time) error) (connectors.Completeness, error) {
+	s, err := c.read(ctx)
+	if err != nil {
+		return connectors.Completeness{}, err
+	}
+	c.mu.Lock()
+	signIns := maps.Clone(c.signIns)
+	c.mu.Unlock()
+	if signIns == nil {
+		return connectors.Completeness{}, nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
+		if err := emit(id, signIns[id]); err != nil {
+			return connectors.Completeness{}, err
+		}
+	}
+	return connectors.Completeness{Complete: true}, nil
+}
+
+// SignedIn has an account be signed in to last at a time, and those of which it said nothing
+// never.
+func (c *Connector) SignedIn(id string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.signIns == nil {
+		c.signIns = map[string]time.Time{}
+	}
+	c.signIns[id] = at
 }
 
 // Apply carries out the changes in order. With a file, either all changes with an

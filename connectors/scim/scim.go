@@ -101,6 +101,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Password:   connectors.Cannot("people sign in through the identity provider"),
 		connectors.MFA:        connectors.Cannot("mfa_attribute is not configured"),
 		connectors.Passes:     connectors.Cannot("SCIM has no such operation"),
+		connectors.SignIns:    connectors.Cannot("SCIM has no attribute for it"),
 		connectors.Sessions:   connectors.Cannot("SCIM has no such operation"),
 	}
 }

@@ -85,6 +85,7 @@ type peopleReader interface {
 // accountReader reads whose accounts are whose, and the steps that targets did not do.
 type accountReader interface {
 	AccountOf(ctx context.Context, target string, person identity.PersonID) (string, error)
+	LastSignIns(ctx context.Context, people []identity.PersonID) ([]store.LastSignIn, error)
 	HasAccount(ctx context.Context, target string, person identity.PersonID) (bool, error)
 	NameRegister(target string) *store.NameRegister
 	FailingSteps(ctx context.Context, target string, of store.PersonSet) ([]store.FailingStep, error)

@@ -20,7 +20,7 @@ func (x *extraction) accounts() error {
 			return err
 		}
 		for _, a := range all {
-			x.out.Accounts = append(x.out.Accounts, ExtractAccount{Account{a.Target, a.Native}, instant(a.Created), instant(a.DisabledByBehov), instant(a.FoundDisabled), instant(a.Missing)})
+			x.out.Accounts = append(x.out.Accounts, ExtractAccount{Account{a.Target, a.Native, a.SignedIn}, instant(a.Created), instant(a.DisabledByBehov), instant(a.FoundDisabled), instant(a.Missing)})
 		}
 	}
 	return nil

@@ -110,7 +110,21 @@ type Terms struct {
 type Account struct {
 	Target    string `json:"target"`
 	AccountID string `json:"account_id"` // the target's own ID
+	// SignedIn is the day of the last sign-in, or "never"; left out when the target does not
+	// tell. What it tells may be two weeks behind.
+	SignedIn string `json:"signed_in,omitempty"`
 }
+
+// SignedOn is SignedIn as a day; empty for never, and when the target does not tell.
+func (a Account) SignedOn() identity.Date {
+	if a.NeverSignedIn() {
+		return ""
+	}
+	return identity.Date(a.SignedIn)
+}
+
+// NeverSignedIn reports whether the target says that the account was never signed in to.
+func (a Account) NeverSignedIn() bool { return a.SignedIn == store.NeverSignedIn }
 
 // Exposure says what carries parts of the name of a person with protected identity: an
 // account in a target, or the login when Target is empty.
@@ -250,13 +264,23 @@ func (v *View) describe(s subject) (Person, error) {
 	for _, e := range s.Employments {
 		p.Employments = append(p.Employments, v.employment(s, e))
 	}
+	signedIn := map[string]string{}
+	if !p.Masked {
+		all, err := v.DB.LastSignIns(v.ctx, []identity.PersonID{s.ID})
+		if err != nil {
+			return p, err
+		}
+		for _, x := range all {
+			signedIn[x.Target] = x.SignedIn
+		}
+	}
 	for _, t := range v.Config.Targets {
 		id, err := v.DB.AccountOf(v.ctx, t.Name, s.ID)
 		if err != nil {
 			return p, err
 		}
 		if id != "" {
-			p.Accounts = append(p.Accounts, Account{t.Name, id})
+			p.Accounts = append(p.Accounts, Account{t.Name, id, signedIn[t.Name]})
 		}
 	}
 	var err error

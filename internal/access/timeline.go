@@ -32,6 +32,28 @@ func (v *View) Spells(ref string) ([]Spell, error) {
 	if err != nil {
 		return nil, err
 	}
+	return v.spells(s), nil
+}
+
+// SpellsOf is Spells of several people, read at once; of those whom the viewer may see.
+func (v *View) SpellsOf(people []identity.PersonID) (map[identity.PersonID][]Spell, error) {
+	read, err := v.DB.PeopleByID(v.ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[identity.PersonID][]Spell, len(read))
+	for _, p := range read {
+		if err := v.Add(p); err != nil {
+			return nil, err
+		}
+		if sees := v.sees[p.ID]; sees != hidden {
+			all[p.ID] = v.spells(subject{Person: p, day: v.Today(), sees: sees})
+		}
+	}
+	return all, nil
+}
+
+func (v *View) spells(s subject) []Spell {
 	spells := []Spell{}
 	for _, e := range s.Employments {
 		last := e.LastDay()
@@ -61,7 +83,7 @@ func (v *View) Spells(ref string) ([]Spell, error) {
 		}
 	}
 	slices.SortStableFunc(spells, func(a, b Spell) int { return strings.Compare(string(a.From), string(b.From)) })
-	return spells, nil
+	return spells
 }
 
 // MayDecide reports whether the viewer may take an action about a person, and what sign-in

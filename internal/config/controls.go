@@ -67,6 +67,9 @@ type controlYAML struct {
 	// AccountDays is for how many days an account that is no person's is registered or
 	// renewed at most. Default: 365.
 	AccountDays int `yaml:"account_days"`
+	// UnusedDays is after how many days without a sign-in a review asks about a person, where
+	// the target tells sign-ins. Default: 90.
+	UnusedDays int `yaml:"unused_days"`
 }
 
 // classYAML is a system's information class.
@@ -218,7 +221,7 @@ func (c control) check(doc *document, at string, of *Config) {
 	if levels == 0 && !c.From.SecurityProtected {
 		doc.report(at, "the control holds for no system: say from which level under from, as from: {confidentiality: 3}")
 	}
-	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays+c.AccountDays+c.EmergencyDays == 0 && !c.WithholdFromProtected && !c.Screening && !c.ReviewAll && c.OutsideEU == "" {
+	if c.MFA == "" && len(c.NotFor.Types)+len(c.NotFor.Sources)+len(c.Approvers)+c.ReviewDays+c.Reviewers+c.RequestDays+c.AccountDays+c.UnusedDays+c.EmergencyDays == 0 && !c.WithholdFromProtected && !c.Screening && !c.ReviewAll && c.OutsideEU == "" {
 		doc.report(at, "the control demands nothing")
 	}
 	oneOf := func(field, value string, known []string) {
@@ -236,7 +239,7 @@ func (c control) check(doc *document, at string, of *Config) {
 			doc.report(fmt.Sprintf("%s.not_for.sources[%d]", at, i), "there is no HR source %q in %s", s, File)
 		}
 	}
-	for name, days := range map[string]int{"account_days": c.AccountDays, "review_days": c.ReviewDays, "request_days": c.RequestDays, "emergency_days": c.EmergencyDays} {
+	for name, days := range map[string]int{"account_days": c.AccountDays, "unused_days": c.UnusedDays, "review_days": c.ReviewDays, "request_days": c.RequestDays, "emergency_days": c.EmergencyDays} {
 		if days < 0 || days > 3650 {
 			doc.report(at+"."+name, "it is a number of days, from 1 to 3650")
 		}
@@ -299,6 +302,7 @@ func controlsOf(all []control, s policy.System) policy.Controls {
 		strictest(&out.RequestDays, c.RequestDays, c.name, shorter)
 		strictest(&out.EmergencyDays, c.EmergencyDays, c.name, shorter)
 		strictest(&out.AccountDays, c.AccountDays, c.name, shorter)
+		strictest(&out.UnusedDays, c.UnusedDays, c.name, shorter)
 		for _, a := range c.Approvers {
 			if !slices.Contains(out.Approvers.Value, policy.Approver(a)) {
 				out.Approvers.Value, out.Approvers.By = append(out.Approvers.Value, policy.Approver(a)), cmp.Or(out.Approvers.By, c.name)

@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -238,6 +240,47 @@ type found struct {
 	access []store.ReviewItem
 	rules  map[ruleInSystem]*ruleFound
 	people map[identity.PersonID]identity.Person
+	// signIns are the days of the last sign-ins, of targets that tell them.
+	signIns map[inTarget]string
+}
+
+// inTarget is a person in a target.
+type inTarget struct {
+	person identity.PersonID
+	target string
+}
+
+// readSignIns reads when people last signed in.
+func (f *found) readSignIns(ctx context.Context, g *Governance, people []identity.Person) error {
+	ids := make([]identity.PersonID, len(people))
+	for n, p := range people {
+		ids[n] = p.ID
+	}
+	all, err := g.DB.LastSignIns(ctx, ids)
+	f.signIns = make(map[inTarget]string, len(all))
+	for _, x := range all {
+		f.signIns[inTarget{x.Person, x.Target}] = x.SignedIn
+	}
+	return err
+}
+
+// unused returns why a person is asked about who did not use access; none when they did, when the
+// target does not tell, or the access is too new to say. What a target tells may be behind by
+// connectors.SignInLag. Who is on leave is not asked about: they come back.
+func unused(s reconcile.PersonStatus, has audit.Interval, e policy.Entitlement, signedIn string, today identity.Date) reason.Reason {
+	days := e.Controls.UnusedAfter()
+	longAgo := today.AddDays(-days - int(connectors.SignInLag/(24*time.Hour)))
+	if signedIn == "" || s.Stage.State != identity.Working || identity.DateOf(has.Since, time.UTC) > longAgo {
+		return reason.Reason{}
+	}
+	last := identity.Date(signedIn)
+	if signedIn == store.NeverSignedIn {
+		last = ""
+	}
+	if last > longAgo {
+		return reason.Reason{}
+	}
+	return reason.Of(reason.AskedUnused{Last: last, Days: days})
 }
 
 // find goes through access, and finds what is to be asked about it. Pages are made side by
@@ -273,6 +316,9 @@ func (g *Governance) find(ctx context.Context, has []audit.Interval, all bool) (
 	}
 	peers, err := access.PeersOf(ctx, g.DB, people, g.today())
 	if err != nil {
+		return nil, err
+	}
+	if err := f.readSignIns(ctx, g, people); err != nil {
 		return nil, err
 	}
 	for n, page := range pages {
@@ -348,6 +394,10 @@ func (g *Governance) findOf(f *found, s reconcile.PersonStatus, has []audit.Inte
 		if others >= fewPeers && with*100 < outlierPercent*others {
 			asked = append(asked, reason.Of(reason.AskedOutlier{With: with, Count: others}))
 		}
+		signedIn := f.signIns[inTarget{s.Person.ID, e.Target}]
+		if why := unused(s, i, e, signedIn, g.today()); !why.IsZero() {
+			asked = append(asked, why)
+		}
 		if all || e.Controls.ReviewAll.Value {
 			asked = append(asked, reason.Of(reason.AskedOfAll{Control: e.Controls.ReviewAll.By}))
 		}
@@ -355,7 +405,7 @@ func (g *Governance) findOf(f *found, s reconcile.PersonStatus, has []audit.Inte
 			continue
 		}
 		item := store.ReviewItem{Kind: store.AccessItem, Person: s.Person.ID, Entitlement: i.Entitlement, System: e.System, Why: reasonsOf(grant), Asked: reason.Join(asked...), Needs: e.Controls.Reviewers.Value,
-			Evidence: store.ReviewEvidence{Since: store.Micros(i.Since.UnixMicro()), Peers: others, PeersWith: with}}
+			Evidence: store.ReviewEvidence{Since: store.Micros(i.Since.UnixMicro()), Peers: others, PeersWith: with, SignedIn: signedIn}}
 		item.Evidence.Together = others >= fewPeers && with*2 >= others && unusual(item) >= slices.Index(askedFirst, reason.CodeOf(reason.AskedOfAll{}))
 		f.access = append(f.access, item)
 	}
@@ -473,7 +523,7 @@ func (f *found) unitsOf(of *ruleFound, day identity.Date) []store.UnitReach {
 
 // askedFirst are the reasons to ask, the most telling first.
 var askedFirst = []reason.Code{reason.CodeOf(reason.AskedConflict{}), reason.CodeOf(reason.AskedClosed{}), reason.CodeOf(reason.AskedNoRule{}), reason.CodeOf(reason.AskedAllowance{}),
-	reason.CodeOf(reason.AskedExemption{}), reason.CodeOf(reason.AskedDecision{}), reason.CodeOf(reason.AskedOutlier{}), reason.CodeOf(reason.AskedHandover{}), reason.CodeOf(reason.AskedOfAll{})}
+	reason.CodeOf(reason.AskedExemption{}), reason.CodeOf(reason.AskedDecision{}), reason.CodeOf(reason.AskedOutlier{}), reason.CodeOf(reason.AskedUnused{}), reason.CodeOf(reason.AskedHandover{}), reason.CodeOf(reason.AskedOfAll{})}
 
 // unusual says how far behind a question comes.
 func unusual(i store.ReviewItem) int {

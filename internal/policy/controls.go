@@ -82,6 +82,9 @@ type Controls struct {
 	// AccountDays is for how many days an account that is no person's is registered at most
 	// before it is renewed.
 	AccountDays Demand[int] `json:"account_days,omitzero"`
+	// UnusedDays is after how many days without a sign-in a review asks about a person, where
+	// the target tells sign-ins.
+	UnusedDays Demand[int] `json:"unused_days,omitzero"`
 }
 
 // Approver is who approves a request.

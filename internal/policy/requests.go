@@ -169,6 +169,18 @@ func (g *Grant) outlives(v Verdict, requests []Request) bool {
 // where no control says.
 const MostAccountDays = 365
 
+// defaultUnusedDays is after how many days without a sign-in a review asks, where no control
+// says.
+const defaultUnusedDays = 90
+
+// UnusedAfter returns after how many days without a sign-in a review asks about a person.
+func (c *Controls) UnusedAfter() int {
+	if c.UnusedDays.Value > 0 {
+		return c.UnusedDays.Value
+	}
+	return defaultUnusedDays
+}
+
 // AccountDaysAtMost returns for how many days an account that is no person's is registered or
 // renewed at most, and the control that says so; empty without one.
 func (c *Controls) AccountDaysAtMost() (days int, control string) {

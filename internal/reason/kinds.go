@@ -16,6 +16,7 @@ var kindTable = []struct {
 	{"asked-decision", AskedDecision{}},
 	{"asked-handover", AskedHandover{}},
 	{"asked-outlier", AskedOutlier{}},
+	{"asked-unused", AskedUnused{}},
 	{"asked-conflict", AskedConflict{}},
 	{"asked-exemption", AskedExemption{}},
 	{"asked-allowance", AskedAllowance{}},

@@ -15,6 +15,14 @@ type AskedHandover struct {
 	Until identity.Date `json:"until"`
 }
 
+// AskedUnused says that a question is asked because the person was not signed in to the target
+// for long.
+type AskedUnused struct {
+	kind
+	Last identity.Date `json:"last,omitempty"` // empty for never
+	Days int           `json:"days"`           // after how many it is asked
+}
+
 // AskedOutlier says that a question is asked because few others in the same unit and job have
 // the access.
 type AskedOutlier struct {

@@ -167,7 +167,7 @@ func (e *Engine) finish(ctx context.Context, in *inputs, r *execute.Result) erro
 	if !in.covers.readsEveryone() {
 		return nil
 	}
-	return errors.Join(e.recordTargetStates(ctx, in, r), e.erase(ctx, in))
+	return errors.Join(e.recordTargetStates(ctx, in, r), e.recordSignIns(ctx, in), e.erase(ctx, in))
 }
 
 // RecordMoversAndErase records which people moved, asks about the access that they have

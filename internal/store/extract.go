@@ -144,6 +144,8 @@ func (db *DB) EventsOf(ctx context.Context, person identity.PersonID, most int) 
 type TargetAccount struct {
 	Target string
 	Account
+	// SignedIn is as LastSignIn.SignedIn; empty when the target does not tell.
+	SignedIn string
 }
 
 // AccountsOf returns the accounts of a person in all targets, those that are not in the
@@ -156,22 +158,24 @@ func (db *DB) AccountsOf(ctx context.Context, person identity.PersonID) ([]Targe
 		Closed   Micros `db:"closed_us"`
 		Disabled Micros `db:"disabled_us"`
 		Gone     Micros `db:"gone_us"`
+		SignedIn string `db:"signed_in"`
 	}
-	if err := db.read.SelectContext(ctx, &rows, `SELECT target, native_id, created_us, closed_us, disabled_us, gone_us FROM account WHERE person_id = $1 ORDER BY target`, string(person)); err != nil {
+	if err := db.read.SelectContext(ctx, &rows, `SELECT target, native_id, created_us, closed_us, disabled_us, gone_us, signed_in FROM account WHERE person_id = $1 ORDER BY target`, string(person)); err != nil {
 		return nil, fmt.Errorf("read accounts: %w", err)
 	}
 	all := make([]TargetAccount, len(rows))
 	for i, r := range rows {
-		all[i] = TargetAccount{r.Target, Account{Person: person, Native: r.Native, Created: r.Created.Time(), DisabledByBehov: r.Closed.Time(), FoundDisabled: r.Disabled.Time(), Missing: r.Gone.Time()}}
+		all[i] = TargetAccount{r.Target, Account{Person: person, Native: r.Native, Created: r.Created.Time(), DisabledByBehov: r.Closed.Time(), FoundDisabled: r.Disabled.Time(), Missing: r.Gone.Time()}, r.SignedIn}
 	}
 	return all, nil
 }
 
 // DecisionsNaming returns at most so many decisions about another person that name the person
-// as the one with whom they are, or are not, one. Their reasons stay sealed.
+// as the one with whom they are, or are not, one, or who decides in their place. Their reasons
+// stay sealed.
 func (db *DB) DecisionsNaming(ctx context.Context, person identity.PersonID, most int) ([]Decision, error) {
 	var all []Decision
-	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind = $1 AND subject = $2 ORDER BY seq DESC LIMIT $3`, string(RecordDecision), string(person), most); err != nil {
+	if err := db.read.SelectContext(ctx, &all, `SELECT `+columns[Decision]("")+` FROM decision WHERE kind IN ($1, $4) AND subject = $2 ORDER BY seq DESC LIMIT $3`, string(RecordDecision), string(person), most, string(AbsenceDecision)); err != nil {
 		return nil, fmt.Errorf("read decisions: %w", err)
 	}
 	return all, nil

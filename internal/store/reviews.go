@@ -90,6 +90,9 @@ type ReviewEvidence struct {
 	// of them have the access.
 	Peers     int `json:"peers,omitempty"`
 	PeersWith int `json:"peers_with,omitempty"`
+	// SignedIn is the day of the last sign-in to the target, or NeverSignedIn; empty when the
+	// target does not tell.
+	SignedIn string `json:"signed_in,omitempty"`
 	// Together: enough of the peers have the access, and nothing is known against it, that it
 	// may be kept along with others by one answer.
 	Together bool `json:"together,omitempty"`

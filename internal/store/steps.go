@@ -180,7 +180,7 @@ type AccountRef struct {
 // than before, what was recorded of the former one is reset.
 func (tx *Tx) BindAccount(ctx context.Context, a AccountRef) error {
 	_, err := tx.tx.ExecContext(ctx, `INSERT INTO account (target, person_id, native_id) VALUES ($1, $2, $3)
-		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0
+		ON CONFLICT (target, person_id) DO UPDATE SET native_id = excluded.native_id, created_us = 0, closed_us = 0, disabled_us = 0, gone_us = 0, signed_in = ''
 		WHERE account.native_id <> excluded.native_id`, a.Target, a.Person, a.Native)
 	if err != nil {
 		return fmt.Errorf("account of person %s in %s: %w", a.Person, a.Target, err)

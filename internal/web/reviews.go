@@ -10,6 +10,7 @@ import (
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/governance"
 	"github.com/behov/behov/internal/identity"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
 )
@@ -26,6 +27,7 @@ type campaign struct {
 	Items    []question
 	MaySign  bool
 	Open     int // questions without an answer, of everyone
+	Later    int // questions that are shown once these are answered
 }
 
 // Left is how many of the reader's questions are not answered.
@@ -37,6 +39,23 @@ type question struct {
 	Campaign int64
 	Jobs     []access.Spell // today
 	Next     bool           // the first without an answer
+}
+
+// SignedOn is the day of the person's last sign-in; empty when they never signed in, or the target
+// does not tell.
+func (q question) SignedOn() identity.Date {
+	if q.NeverSignedIn() {
+		return ""
+	}
+	return identity.Date(q.Evidence.SignedIn)
+}
+
+// NeverSignedIn reports whether the target says that the person never signed in.
+func (q question) NeverSignedIn() bool { return q.Evidence.SignedIn == store.NeverSignedIn }
+
+// SaysPeers reports whether why it is asked says how many others have the access.
+func (q question) SaysPeers() bool {
+	return slices.ContainsFunc(q.Asked, func(r access.Reason) bool { return r.Code() == reason.CodeOf(reason.AskedOutlier{}) })
 }
 
 // Answered reports whether it is.
@@ -156,6 +175,10 @@ func (v *visit) decideItems(items []string, a governance.Answer) (to string, err
 	return to + "#next", err
 }
 
+// questionsShown is how many questions of a review a page shows at a time: the others come as
+// these are answered.
+const questionsShown = 200
+
 // verdicts are the answers to a question, by their address.
 var verdicts = []store.Verdict{store.Keep, store.Revoke, store.ChangeRule, store.NotMine}
 
@@ -165,13 +188,29 @@ func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
 	slices.SortStableFunc(items, func(a, b access.ReviewItem) int { return order(a.Decision != nil, b.Decision != nil) })
 	first := true
 	for _, i := range items {
-		q := question{ReviewItem: i, Campaign: c.ID}
 		if i.Mine {
 			c.Mine++
 			if i.Decision != nil {
 				c.Answered++
 			}
 		}
+	}
+	if len(items) > questionsShown { // those without an answer come first
+		c.Later = len(items) - questionsShown
+		items = items[:questionsShown]
+	}
+	var people []identity.PersonID
+	for _, i := range items {
+		if i.Kind == store.AccessItem {
+			people = append(people, i.Person.ID)
+		}
+	}
+	spells, err := v.SpellsOf(people)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		q := question{ReviewItem: i, Campaign: c.ID}
 		if i.Kind == store.RuleItem {
 			c.Rules = append(c.Rules, q)
 			continue
@@ -180,11 +219,7 @@ func (v *visit) ask(c *campaign, items []access.ReviewItem) error {
 			c.Accounts = append(c.Accounts, q)
 			continue
 		}
-		spells, err := v.Spells(string(i.Person.ID))
-		if err != nil {
-			return fmt.Errorf("question %s: %w", i.Item, err)
-		}
-		for _, s := range spells {
+		for _, s := range spells[i.Person.ID] {
 			if today := v.Today(); s.From <= today && (s.To == "" || s.To >= today) {
 				q.Jobs = append(q.Jobs, s)
 			}

@@ -533,7 +533,8 @@ CREATE INDEX evaluator_difference_person ON evaluator_difference (person_id);
 
 -- Targets. What behov knows of an account: whose it is, when it created and when it
 -- disabled it, when a run first found it disabled though behov had not disabled it, and
--- when a run first saw, in all of the target, that it is gone.
+-- when a run first saw, in all of the target, that it is gone. signed_in is the day of the last
+-- sign-in, "never", or empty when the target does not tell.
 CREATE TABLE account (
     target      TEXT NOT NULL,
     person_id   TEXT NOT NULL,
@@ -542,6 +543,7 @@ CREATE TABLE account (
     closed_us   BIGINT NOT NULL DEFAULT 0,
     disabled_us BIGINT NOT NULL DEFAULT 0,
     gone_us     BIGINT NOT NULL DEFAULT 0,
+    signed_in   TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (target, person_id)
 );
 CREATE INDEX account_disabled ON account (target) WHERE disabled_us <> 0;
@@ -583,7 +585,8 @@ CREATE TABLE target_state (
     event_seq    BIGINT NOT NULL,
     decision_seq BIGINT NOT NULL,
     missed       TEXT NOT NULL,
-    loaded_us    BIGINT NOT NULL DEFAULT 0
+    loaded_us    BIGINT NOT NULL DEFAULT 0,
+    sign_ins_us  BIGINT NOT NULL DEFAULT 0
 );
 
 -- Whether a disabled account can sign in to a target, as it was last tried: by which way of

@@ -28,6 +28,7 @@ const (
 	extAttrs // onPremisesExtensionAttributes
 	orgData  // employeeOrgData
 	licences // assignedLicenses
+	signIns  // signInActivity
 )
 
 // property is a property of a resource type.
@@ -50,6 +51,7 @@ var userProperties = map[string]property{
 	"id":                            {readOnly: true, filter: true},
 	"createdDateTime":               {kind: dateTime, readOnly: true},
 	"deletedDateTime":               {kind: dateTime, readOnly: true},
+	"signInActivity":                {kind: signIns, readOnly: true},
 	"accountEnabled":                {kind: boolean, required: true, filter: true, synced: true},
 	"displayName":                   {max: 256, required: true, filter: true, synced: true},
 	"mailNickname":                  {max: 64, required: true, filter: true, synced: true},
