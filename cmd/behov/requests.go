@@ -187,6 +187,9 @@ func (a *app) printRequest(d *backend, r access.RequestDetail) {
 	if !r.GateReason.IsZero() {
 		a.printf("  would not be given at once: %s\n", r.GateReason.Text)
 	}
+	if r.Peers > 0 {
+		a.printf("  %d of %d others in the same unit and job have it\n", r.PeersWith, r.Peers)
+	}
 	for _, c := range r.Conflicts {
 		a.printf("  conflict %s (%s): %s\n", c.Conflict, c.Severity, c.Why)
 	}

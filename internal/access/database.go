@@ -26,6 +26,7 @@ type Database interface {
 	registerReader
 	nonHumanReader
 	AbsenceReader
+	peerReader
 	AbsencesOf(ctx context.Context, people []identity.PersonID, day identity.Date) ([]store.Absence, error)
 }
 

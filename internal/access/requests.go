@@ -87,6 +87,10 @@ type RequestDetail struct {
 	// Gate is how it would be given today, and GateReason why not at once.
 	Gate       policy.Gate `json:"gate,omitempty"`
 	GateReason Reason      `json:"gate_reason,omitzero"`
+	// Peers are how many other people work in the same unit and job, and PeersWith how many of
+	// them have it; left out for a viewer who does not see where the person works.
+	Peers     int `json:"peers,omitempty"`
+	PeersWith int `json:"peers_with,omitempty"`
 	// Conflicts are the segregations of duties of which the person would have both sides.
 	Conflicts []RequestConflict `json:"conflicts"`
 	// Decisions are those about this request, the oldest first, and Earlier those about the same
@@ -241,6 +245,13 @@ func (v *View) Request(number int64, statuses Statuses) (RequestDetail, error) {
 		return out, err
 	}
 	out.MFA, out.MFAMethod, out.ScreenedUntil = about.status.Facts.MFA, about.status.Facts.Method, about.status.Facts.ScreenedUntil
+	if about.sees == full {
+		peers, err := PeersOf(v.ctx, v.DB, []identity.Person{about.Person}, v.Today())
+		if err != nil {
+			return out, err
+		}
+		out.PeersWith, out.Peers = peers.Share(about.Person, r.Entitlement)
+	}
 	if err := v.foresee(&out, r, about); err != nil {
 		return out, err
 	}

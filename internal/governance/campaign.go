@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -266,10 +265,10 @@ func (f *found) readSignIns(ctx context.Context, g *Governance, people []identit
 
 // unused returns why a person is asked about who did not use access; none when they did, when the
 // target does not tell, or the access is too new to say. What a target tells may be behind by
-// connectors.SignInLag. Who is on leave is not asked about: they come back.
+// reconcile.SignInLagDays. Who is on leave is not asked about: they come back.
 func unused(s reconcile.PersonStatus, has audit.Interval, e policy.Entitlement, signedIn string, today identity.Date) reason.Reason {
 	days := e.Controls.UnusedAfter()
-	longAgo := today.AddDays(-days - int(connectors.SignInLag/(24*time.Hour)))
+	longAgo := today.AddDays(-days - reconcile.SignInLagDays)
 	if signedIn == "" || s.Stage.State != identity.Working || identity.DateOf(has.Since, time.UTC) > longAgo {
 		return reason.Reason{}
 	}

@@ -105,12 +105,11 @@ type TrailKept struct {
 	Count int `json:"count"`
 }
 
-// SignInConfigured says that people sign in at the organisation's identity provider, and
-// SignInMissing that no one can.
-type (
-	SignInConfigured struct{ kind }
-	SignInMissing    struct{ kind }
-)
+// SignInConfigured says that people sign in at the organisation's identity provider.
+type SignInConfigured struct{ kind }
+
+// SignInMissing says that no identity provider is configured.
+type SignInMissing struct{ kind }
 
 // RulesTested says how many of the tests of the rules pass.
 type RulesTested struct {

@@ -9,6 +9,9 @@ import (
 	"github.com/behov/behov/internal/store"
 )
 
+// SignInLagDays is by how many days the last sign-in that a target tells may be behind.
+const SignInLagDays = int(connectors.SignInLag / (24 * time.Hour))
+
 // signInsEvery is how old the last sign-ins of a target are at least before they are read again.
 const signInsEvery = 20 * time.Hour
 

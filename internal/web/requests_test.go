@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/behov/behov/internal/testenv/office"
 )
 
 // TestRequestsOnPages: what can be asked for is found, asked for with a reason and a last day,
@@ -11,6 +13,7 @@ import (
 // access comes at once and is looked at afterwards; other people see nothing of either.
 func TestRequestsOnPages(t *testing.T) {
 	h := newHouse(t, nil)
+	h.Import(office.Header + "colleague,E7,Carl,Colleague,office,LIB,Librarian,manager,2020-01-01,,no\n")
 	h.Apply()
 	staff := string(h.Person("staff").ID)
 	v := h.as("staff", "en")
@@ -34,7 +37,7 @@ func TestRequestsOnPages(t *testing.T) {
 	o := h.as("owner", "en")
 	o.get("/", 200, "request for access to approve")
 	o.get("/requests", 200, "Anna Staff", "the desk in December", "Look and decide")
-	o.get("/requests/1", 200, "desk for Anna Staff", "the desk in December", "No conflict, and no earlier decision about the same.", "The owner of the system")
+	o.get("/requests/1", 200, "desk for Anna Staff", "the desk in December", "0 of 1 others in the same unit and job have it", "No conflict, and no earlier decision about the same.", "The owner of the system")
 	o.get("/requests/1/approve", 200, "Approve desk for Anna Staff until 12 December 2026?")
 	o.send("/requests/1/approve", url.Values{"reason": {"she covers for Bo"}}, 200)
 	o.get("/", 200, "NOT request for access to approve")
