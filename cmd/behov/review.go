@@ -36,6 +36,7 @@ func (a *app) reviewStartCommand() *cobra.Command {
 	var r api.ReviewToStart
 	var by string
 	var manager, thenOwner bool
+	var wrong []string
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Start a review: questions about rules, and about people where judgement is needed",
@@ -55,6 +56,13 @@ The owner of each system answers, or with --manager the manager of each person; 
 				return errors.New("--then-owner goes with --manager: it says who is asked after the manager")
 			case manager:
 				r.Asks = string(store.AsksManager)
+			}
+			for _, w := range wrong {
+				person, entitlement, ok := strings.Cut(w, "=")
+				if !ok {
+					return fmt.Errorf("--known-wrong %s: say PERSON=ENTITLEMENT, as 1004=library:desk", w)
+				}
+				r.KnownWrong = append(r.KnownWrong, api.KnownWrong{Person: person, Entitlement: entitlement})
 			}
 			started, err := d.StartReview(ctx, r)
 			if err != nil {
@@ -88,6 +96,7 @@ The owner of each system answers, or with --manager the manager of each person; 
 	f.IntVar(&r.Days, "days", 30, "for how many days answers are awaited")
 	f.StringVar(&r.AfterDue, "after-due", "keep", "what becomes of access about which no answer came: keep or revoke")
 	f.BoolVar(&r.All, "all", false, "ask about every person, also where a rule gives the access")
+	f.StringSliceVar(&wrong, "known-wrong", nil, "PERSON=ENTITLEMENT that the review asks about and you know to be wrong:\nno one who answers is told, and the report says who revoked it")
 	f.BoolVar(&r.Preview, "preview", false, "say what would be asked, and start nothing")
 	f.StringVar(&by, "by", "", byHelp)
 	return cmd
@@ -267,6 +276,9 @@ question with its evidence, answer, maker and time.`,
 				pace := ""
 				if p.Seconds != nil {
 					pace = fmt.Sprintf(", %.0f s for each", *p.Seconds)
+				}
+				if p.KnownWrong > 0 {
+					pace += fmt.Sprintf(", found %d of %d known to be wrong", p.KnownWrongFound(), p.KnownWrong)
 				}
 				a.printf("%s: %s, %d kept%s\n", d.actor(p.Reviewer), count(p.Answers, "answer", "answers"), p.Kept, pace)
 			}

@@ -151,6 +151,7 @@ type reviewReader interface {
 	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
 	OpenReviewItems(ctx context.Context) ([]store.ReviewItem, error)
 	ReviewAnswers(ctx context.Context, items []store.ReviewItem) ([]store.Decision, error)
+	KnownWrong(ctx context.Context, campaign int64) (map[string]bool, error)
 	ReviewsAsking(ctx context.Context, people []identity.PersonID, systems []string) (map[int64]bool, error)
 	RuleChangesAsked(ctx context.Context) ([]store.ReviewItem, map[int64]store.Decision, error)
 	ReviewSummary(ctx context.Context, campaign int64) (store.ReviewSummary, error)

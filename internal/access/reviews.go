@@ -382,10 +382,18 @@ type ReviewerPace struct {
 	Reviewer Actor `json:"reviewer"`
 	Answers  int   `json:"answers"`
 	Kept     int   `json:"kept"`
+	// KnownWrong is how many of the answers were about access that who started the review knew
+	// to be wrong, and KnownWrongKept how many of these were kept.
+	KnownWrong     int `json:"known_wrong,omitempty"`
+	KnownWrongKept int `json:"known_wrong_kept,omitempty"`
 	// Seconds is the median time between one answer and the next, of those within the same
 	// hour; left out of fewer than three.
 	Seconds *float64 `json:"median_seconds,omitempty"`
 }
+
+// KnownWrongFound is how many of the answers about access that was known to be wrong did not keep
+// it.
+func (p ReviewerPace) KnownWrongFound() int { return p.KnownWrong - p.KnownWrongKept }
 
 // ReportedItem is a question with what became of its answer.
 type ReportedItem struct {
@@ -449,13 +457,18 @@ func (v *View) ReviewReport(campaign int64) (ReviewReport, error) {
 		report.Items = append(report.Items, x)
 	}
 	if v.everyone || r.StartedBy.Actor == v.viewer.Subject.Actor() {
-		report.Reviewers = paces(items)
+		wrong, err := v.DB.KnownWrong(v.ctx, campaign)
+		if err != nil {
+			return ReviewReport{}, err
+		}
+		report.Reviewers = paces(items, wrong)
 	}
 	return report, nil
 }
 
-// paces returns how each person answered.
-func paces(items []ReviewItem) []ReviewerPace {
+// paces returns how each person answered; wrong are the items about access that is known to be
+// wrong.
+func paces(items []ReviewItem, wrong map[string]bool) []ReviewerPace {
 	times := map[string][]time.Time{}
 	by := map[string]*ReviewerPace{}
 	for _, i := range items {
@@ -469,6 +482,12 @@ func paces(items []ReviewItem) []ReviewerPace {
 		by[id].Answers++
 		if i.Decision.Verdict == store.Keep {
 			by[id].Kept++
+		}
+		if wrong[i.Item] {
+			by[id].KnownWrong++
+			if i.Decision.Verdict == store.Keep {
+				by[id].KnownWrongKept++
+			}
 		}
 		times[id] = append(times[id], i.Decision.DecidedAt.Time())
 	}

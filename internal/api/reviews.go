@@ -50,7 +50,15 @@ type ReviewToStart struct {
 	Days        int      `json:"days,omitempty" minimum:"0" maximum:"365" doc:"For how many days answers are awaited; 30 when it is left out."`
 	AfterDue    string   `json:"after_due,omitempty" enum:"keep,revoke" doc:"What becomes of access about which no answer came."`
 	All         bool     `json:"all,omitempty" doc:"Ask about every person, also where a rule gives the access."`
-	Preview     bool     `json:"preview,omitempty" doc:"Say what would be asked, and start nothing."`
+	// KnownWrong is access of which who starts the review knows that it should not be there.
+	KnownWrong []KnownWrong `json:"known_wrong,omitempty" maxItems:"100" doc:"Access that the review asks about and that you know to be wrong. No one who answers is told; the report says how many of it each reviewer revoked."`
+	Preview    bool         `json:"preview,omitempty" doc:"Say what would be asked, and start nothing."`
+}
+
+// KnownWrong is what a person has and should not.
+type KnownWrong struct {
+	Person      string `json:"person" maxLength:"200"`
+	Entitlement string `json:"entitlement" maxLength:"400"`
 }
 
 // Review returns the review to start; find finds a person.
@@ -77,6 +85,13 @@ func (r ReviewToStart) Review(find func(ref string) (identity.PersonID, error)) 
 			return out, err
 		}
 		out.People = append(out.People, id)
+	}
+	for _, w := range r.KnownWrong {
+		id, err := find(w.Person)
+		if err != nil {
+			return out, err
+		}
+		out.KnownWrong = append(out.KnownWrong, governance.KnownWrong{Person: id, Entitlement: policy.EntitlementID(w.Entitlement)})
 	}
 	var err error
 	if r.Reviewer != "" {

@@ -38,6 +38,15 @@ type Review struct {
 	AfterDue store.Verdict
 	// All asks about every person who has access, also where a rule gives it.
 	All bool
+	// KnownWrong is access of which who starts the review knows that it should not be there, and
+	// that the review asks about: the report says how many of it each reviewer revoked.
+	KnownWrong []KnownWrong
+}
+
+// KnownWrong is what a person has and should not.
+type KnownWrong struct {
+	Person      identity.PersonID
+	Entitlement policy.EntitlementID
 }
 
 const (
@@ -185,7 +194,24 @@ func (g *Governance) asks(ctx context.Context, r Review) (Asked, error) {
 		rules++
 	}
 	asked.Items = slices.Insert(asked.Items, rules, accounts...)
+	if err := asked.mark(r.KnownWrong); err != nil {
+		return asked, err
+	}
 	return asked, g.assign(ctx, &asked, found.people)
+}
+
+// mark notes which questions are about access that is known to be wrong.
+func (a *Asked) mark(known []KnownWrong) error {
+	for _, w := range known {
+		at := slices.IndexFunc(a.Items, func(i store.ReviewItem) bool {
+			return i.Kind == store.AccessItem && i.Person == w.Person && i.Entitlement == string(w.Entitlement)
+		})
+		if at < 0 {
+			return refuse(reason.ReviewLacks{Person: w.Person, Entitlement: string(w.Entitlement)})
+		}
+		a.Items[at].KnownWrong = true
+	}
+	return nil
 }
 
 // accessIn returns the access that a review is about, sorted by person.

@@ -17,6 +17,7 @@ var kindTable = []struct {
 	{"asked-handover", AskedHandover{}},
 	{"asked-outlier", AskedOutlier{}},
 	{"asked-unused", AskedUnused{}},
+	{"review-lacks", ReviewLacks{}},
 	{"asked-conflict", AskedConflict{}},
 	{"asked-exemption", AskedExemption{}},
 	{"asked-allowance", AskedAllowance{}},

@@ -149,3 +149,10 @@ type UntilPassed struct {
 // ReviewOfOne says that a review is about exactly one of a system, a unit, an entitlement,
 // people and everything.
 type ReviewOfOne struct{ kind }
+
+// ReviewLacks says that a review does not ask about what a person has.
+type ReviewLacks struct {
+	kind
+	Person      identity.PersonID `json:"person"`
+	Entitlement string            `json:"entitlement"`
+}

@@ -146,8 +146,11 @@ type ReviewItem struct {
 	Reviewer identity.Actor `db:"reviewer"`
 	Needs    int            `db:"needs"` // how many must say keep
 	// Next is who is asked once the reviewer says keep: AsksOwner, or none.
-	Next     CampaignAsks `db:"next"`
-	Decision *int64       `db:"decision"`
+	Next CampaignAsks `db:"next"`
+	// KnownWrong is access of which the person who started the review knows that it should not be
+	// there. No one who answers is told.
+	KnownWrong bool   `db:"known_wrong"`
+	Decision   *int64 `db:"decision"`
 }
 
 // Ref is how people call the item: campaign-number.
@@ -179,7 +182,7 @@ func (tx *Tx) StartReview(ctx context.Context, c Campaign, at time.Time, items [
 	}
 	rows := make([]any, 0, len(items)*len(reviewItemRows.columns))
 	for n, i := range items {
-		rows = append(rows, campaign, n+1, i.Kind, i.Person, i.Entitlement, i.System, i.Rule, i.Why, i.Asked, i.Evidence, i.Reviewer, max(1, i.Needs), i.Next)
+		rows = append(rows, campaign, n+1, i.Kind, i.Person, i.Entitlement, i.System, i.Rule, i.Why, i.Asked, i.Evidence, i.Reviewer, max(1, i.Needs), i.Next, i.KnownWrong)
 	}
 	if err := tx.insert(ctx, reviewItemRows, rows); err != nil {
 		return 0, fmt.Errorf("review items: %w", err)
@@ -343,6 +346,20 @@ func (db *DB) ReviewsAsking(ctx context.Context, people []identity.PersonID, sys
 	return asked, nil
 }
 
+// KnownWrong returns the items of a review, as people call them, that are about access which is
+// known to be wrong.
+func (db *DB) KnownWrong(ctx context.Context, campaign int64) (map[string]bool, error) {
+	var numbers []int64
+	if err := db.read.SelectContext(ctx, &numbers, `SELECT number FROM review_item WHERE campaign_id = $1 AND known_wrong`, campaign); err != nil {
+		return nil, fmt.Errorf("read review items: %w", err)
+	}
+	items := map[string]bool{}
+	for _, n := range numbers {
+		items[ReviewItem{Campaign: campaign, Number: n}.Ref()] = true
+	}
+	return items, nil
+}
+
 // RuleReach is how many people a rule covered in a system when it was last asked about.
 func (db *DB) RuleReach(ctx context.Context, rule, system string) (people int, asked bool, err error) {
 	var last ReviewEvidence
@@ -444,4 +461,4 @@ func (tx *Tx) AskAnother(ctx context.Context, item ReviewItem, reviewer identity
 	return nil
 }
 
-var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "kind", "person_id", "entitlement", "system", "rule", "why", "asked", "evidence", "reviewer", "needs", "next"}}
+var reviewItemRows = inserts{table: "review_item", columns: []string{"campaign_id", "number", "kind", "person_id", "entitlement", "system", "rule", "why", "asked", "evidence", "reviewer", "needs", "next", "known_wrong"}}

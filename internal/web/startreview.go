@@ -8,6 +8,7 @@ import (
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/governance"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/rights"
 	"github.com/behov/behov/internal/store"
@@ -34,7 +35,7 @@ const startDays = "30"
 func (s *site) startReview() {
 	s.page("/reviews/start", "start-review", func(v *visit) (any, error) {
 		values := map[string]string{"days": startDays}
-		for _, field := range []string{"about", "asks", "days", "after_due", "fallback", "all"} {
+		for _, field := range []string{"about", "asks", "days", "after_due", "fallback", "all", "wrong"} {
 			if value := v.query(field); value != "" {
 				values[field] = value
 			}
@@ -132,6 +133,9 @@ func (v *visit) reviewToStart(values map[string]string) (governance.Review, erro
 		return r, &reason.Refusal{Reason: reason.Of(reason.LastDayWrong{From: v.Today().AddDays(1), To: last})}
 	}
 	r.Days = days
+	if r.KnownWrong, err = v.knownWrong(values["wrong"]); err != nil {
+		return r, err
+	}
 	if values["fallback"] != "" {
 		p, err := v.site.DB.FindPerson(v, values["fallback"], v.config.First)
 		switch {
@@ -143,4 +147,22 @@ func (v *visit) reviewToStart(values map[string]string) (governance.Review, erro
 		r.Fallback = p.ID
 	}
 	return r, nil
+}
+
+// knownWrong reads what is known to be wrong, PERSON=ENTITLEMENT on each line, of people whom the
+// reader may see.
+func (v *visit) knownWrong(text string) ([]governance.KnownWrong, error) {
+	var all []governance.KnownWrong
+	for line := range strings.Lines(text) {
+		who, what, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if !ok {
+			continue
+		}
+		p, err := v.Find(strings.TrimSpace(who))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, governance.KnownWrong{Person: p.ID, Entitlement: policy.EntitlementID(strings.TrimSpace(what))})
+	}
+	return all, nil
 }

@@ -430,7 +430,8 @@ CREATE TABLE review_trigger (
 -- A question about the access of a person, about a rule, which has no person, or about an
 -- account that is no person's, whose ID in the register is in place of the person. reviewer is
 -- who is asked now, empty for the owner of the system. needs is how many must say keep. next is
--- who is asked after one says keep.
+-- who is asked after one says keep. known_wrong is access of which who started the review
+-- knows that it should not be there: whether it is revoked shows how the reviewer looks.
 CREATE TABLE review_item (
     campaign_id BIGINT NOT NULL REFERENCES review_campaign (id),
     number      BIGINT NOT NULL,
@@ -445,6 +446,7 @@ CREATE TABLE review_item (
     reviewer    TEXT NOT NULL,
     needs       BIGINT NOT NULL,
     next        TEXT NOT NULL DEFAULT '' CHECK (next IN ('', 'owner')),
+    known_wrong BOOLEAN NOT NULL DEFAULT FALSE,
     decision    BIGINT REFERENCES decision (seq),
     PRIMARY KEY (campaign_id, number)
 );
