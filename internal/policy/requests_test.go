@@ -183,3 +183,31 @@ func TestNoRequestOpensAClosedGate(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEndedKeepDoesNotDateANewerRequest: a decision that kept access until a day that has passed
+// takes it away, and neither ends nor dates what a request that was approved later gives.
+func TestAnEndedKeepDoesNotDateANewerRequest(t *testing.T) {
+	catalogue := policy.Catalogue{Systems: []policy.System{{ID: "s"}}, Entitlements: []policy.Entitlement{{ID: "s:a", System: "s", Target: "one", Native: "a"}}}
+	rules := rulesFor(t, "p, all, r.sub.unit == 'x', s:a, allow, everyone\n", catalogue, identity.LeaveKeeps)
+	p := identity.Person{ID: "p", Employments: []identity.Employment{{ID: "e", Key: identity.SourceKey{Source: "hr", Key: "E"}, EmploymentFacts: identity.EmploymentFacts{Start: "2020-01-01", Terms: []identity.Terms{{Unit: "x"}}}}}}
+	const day = identity.Date("2026-06-01")
+	ended := policy.Verdict{Decision: 7, Until: day.AddDays(-1), Reason: reason.Of(reason.NoRule{})}
+	for name, c := range map[string]struct {
+		request int64 // the decision that approved it; zero for none
+		gate    policy.Gate
+		until   identity.Date
+	}{
+		"none":    {0, policy.Revoked, ""},
+		"earlier": {3, policy.Revoked, ""},
+		"later":   {9, policy.Open, day.AddDays(10)},
+	} {
+		facts := policy.Facts{Verdicts: map[policy.EntitlementID]policy.Verdict{"s:a": ended}}
+		if c.request != 0 {
+			facts.Requests = []policy.Request{{ID: 1, Entitlement: "s:a", Employment: "e", Unit: "x", Since: day.AddDays(-20), Until: day.AddDays(10), Decision: c.request}}
+		}
+		grants, err := rules.Decide(p, day, facts)
+		if err != nil || len(grants) != 1 || grants[0].Gate != c.gate || grants[0].Until != c.until {
+			t.Errorf("%s: %+v, %v", name, grants, err)
+		}
+	}
+}
