@@ -240,7 +240,7 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "conflicts allow", "conflicts", "allow", "1006", "lend-and-teach", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
 	print(0, "compliance", "compliance")
 	print(0, "conflicts", "conflicts")
-	print(0, "absences set", "absences", "set", "1006", "--deputy", "1001", "--until", "2027-01-31", "--reason", "r", "--by", "1001")
+	print(0, "absences set", "absences", "set", "1006", "--deputy", "1001", "--until", "2027-01-31", "--reason", "r", "--by", "1002")
 	print(0, "absences", "absences")
 	print(0, "absences end", "absences", "end", "1006", "--reason", "r", "--by", "1001")
 	print(0, "requests catalogue", "requests", "catalogue")

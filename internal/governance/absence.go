@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/identity"
@@ -23,7 +24,8 @@ type Absence struct {
 }
 
 // SetAbsence says when a person is away, and who decides in their place meanwhile. Another absence
-// of the person is replaced.
+// of the person is replaced. No one makes themselves the deputy: what another may decide would be
+// theirs by their own word.
 func (g *Governance) SetAbsence(ctx context.Context, p identity.Person, away Absence, by rights.Subject, why string) (store.Decision, error) {
 	today := g.today()
 	since, until := cmp.Or(away.Since, today), away.Until
@@ -52,6 +54,13 @@ func (g *Governance) SetAbsence(ctx context.Context, p identity.Person, away Abs
 	works, err := access.WhoWorks(ctx, g.DB, g.Config, []identity.Person{deputy}, today)
 	if err != nil {
 		return d, err
+	}
+	mine, err := g.DB.LinkedPeople(ctx, by.Person)
+	if err != nil {
+		return d, err
+	}
+	if slices.Contains(append(mine, by.Person), deputy.ID) {
+		return d, refuse(reason.DeputySelf{})
 	}
 	for _, same := range append(linked, p.ID) {
 		if !works[deputy.ID] || same == deputy.ID {

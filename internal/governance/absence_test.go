@@ -170,7 +170,7 @@ func TestWrongAbsences(t *testing.T) {
 	}{
 		{"manager", "owner", "2026-12-08", "2026-12-31", reason.CodeOf(reason.DeputyCycle{})},
 		{"manager", "reviewer", "2026-12-20", "2026-12-31", reason.CodeOf(reason.DeputyCycle{})},
-		{"manager", "manager", "", "2026-12-31", reason.CodeOf(reason.DeputyAway{})},
+		{"manager", "manager", "", "2026-12-31", reason.CodeOf(reason.DeputySelf{})},
 		{"manager", "gone", "", "2026-12-31", reason.CodeOf(reason.DeputyAway{})},
 		{"manager", "who is that", "", "2026-12-31", reason.CodeOf(reason.DeputyAway{})},
 		{"manager", "stranger", "2026-11-29", "2026-12-31", reason.CodeOf(reason.FirstDayWrong{})},
@@ -186,6 +186,9 @@ func TestWrongAbsences(t *testing.T) {
 		if got := codeOf(err); got != c.want && (c.want != "already" || !errors.As(err, &already)) {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+	if _, err := g.SetAbsence(t.Context(), o.Person("staff"), governance.Absence{Deputy: "manager", Until: "2026-12-31"}, o.By("manager"), "a test"); codeOf(err) != reason.CodeOf(reason.DeputySelf{}) {
+		t.Errorf("a manager names themselves: %v", err)
 	}
 	all, err := o.DB.AbsencesFrom(t.Context(), "2026-11-30")
 	if err != nil || len(all) != 3 {

@@ -521,6 +521,7 @@ var kindTable = []struct {
 	{"absent-since", AbsentSince{}},
 	{"first-day-wrong", FirstDayWrong{}},
 	{"deputy-away", DeputyAway{}},
+	{"deputy-self", DeputySelf{}},
 	{"deputy-cycle", DeputyCycle{}},
 	{"one-person", OnePerson{}},
 	{"already-merged", AlreadyMerged{}},

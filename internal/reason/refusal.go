@@ -601,6 +601,9 @@ type FirstDayWrong struct {
 // suspended, or are the same person.
 type DeputyAway struct{ kind }
 
+// DeputySelf says that people cannot name themselves as who decides in the place of another.
+type DeputySelf struct{ kind }
+
 // DeputyCycle says that people would decide in each other's place, so that none would: the deputy
 // is away on a day as well, and in the end it comes back to the person.
 type DeputyCycle struct {
