@@ -46,8 +46,10 @@ type RuleText struct {
 	Rule      string `json:"rule"` // its ID
 	Place     string `json:"place,omitempty"`
 	Condition string `json:"condition,omitempty"` // empty for a rule that is no longer there
-	Grants    string `json:"grants,omitempty"`
-	Why       string `json:"why,omitempty"`
+	// Words is when it applies, as people read it; left out for a rule that is no longer there.
+	Words  Reason `json:"words,omitzero"`
+	Grants string `json:"grants,omitempty"`
+	Why    string `json:"why,omitempty"`
 }
 
 // ReviewItems returns the questions that are not decided, or all, about people whom the
@@ -318,21 +320,28 @@ func (v *View) answersTo(items []store.ReviewItem) (map[store.Subject][]store.De
 	return bySubject, err
 }
 
-func ruleText(r policy.Rule) *RuleText {
-	return &RuleText{Rule: r.ID, Place: fmt.Sprintf("%s:%d", r.File, r.Line), Condition: r.Condition, Grants: r.Grants, Why: r.Why}
+// Words returns when a rule applies, as people read it.
+func (v *View) Words(r policy.Rule) Reason { return v.Because(v.Config.Rules.Words(r.Condition)) }
+
+func (v *View) ruleText(r policy.Rule) *RuleText {
+	return &RuleText{Words: v.Words(r), Rule: r.ID, Place: fmt.Sprintf("%s:%d", r.File, r.Line), Condition: r.Condition, Grants: r.Grants, Why: r.Why}
 }
 
 // ruleTexts returns what the rules are today, by their IDs.
 func (v *View) ruleTexts() func(id string) *RuleText {
-	byID := map[string]*RuleText{}
+	byID, made := map[string]policy.Rule{}, map[string]*RuleText{}
 	for _, e := range v.Config.Rules.Effects() {
-		byID[e.ID] = ruleText(e.Rule)
+		byID[e.ID] = e.Rule
 	}
 	return func(id string) *RuleText {
-		if r := byID[id]; r != nil {
-			return r
+		r, known := byID[id]
+		switch {
+		case !known:
+			return &RuleText{Rule: id}
+		case made[id] == nil:
+			made[id] = v.ruleText(r)
 		}
-		return &RuleText{Rule: id}
+		return made[id]
 	}
 }
 
@@ -556,7 +565,7 @@ func (v *View) RuleTasks() ([]RuleTask, error) {
 	}
 	tasks := []RuleTask{}
 	for _, e := range v.Config.Rules.Effects() {
-		t := RuleTask{Rule: *ruleText(e.Rule), Asked: []Decision{}, Exceptions: exceptions[e.ID]}
+		t := RuleTask{Rule: *v.ruleText(e.Rule), Asked: []Decision{}, Exceptions: exceptions[e.ID]}
 		for _, d := range asked[e.ID+"@"+e.Version] {
 			t.Asked = append(t.Asked, v.Decision(*d))
 		}

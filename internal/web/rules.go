@@ -15,13 +15,19 @@ import (
 // rulesPage is the rules in force, the versions that were, and those that wait for approval.
 type rulesPage struct {
 	Digest     string
-	Rules      []policy.RuleEffect
+	Rules      []ruleEffect
 	Versions   []access.RulesVersion
 	Approval   access.RulesApproval
 	MayPropose bool
 	MayApprove bool
 	Me         string // the person who looks: no one approves what they proposed
 	Busy       bool   // other plans are being made
+}
+
+// ruleEffect is a rule with what it gives, and when it applies in words.
+type ruleEffect struct {
+	policy.RuleEffect
+	Words string
 }
 
 // suggestionsPage is which rules are missing, and which are not needed; nil while it is
@@ -38,7 +44,10 @@ func (s *site) rules() {
 		if !v.SeesEveryone() {
 			return nil, errEveryone
 		}
-		p := rulesPage{Digest: s.Config.Rules.Digest, Rules: s.Config.Rules.Effects(), Me: string(v.caller.Subject.Person), Busy: v.request.URL.Query().Has("busy")}
+		p := rulesPage{Digest: s.Config.Rules.Digest, Me: string(v.caller.Subject.Person), Busy: v.request.URL.Query().Has("busy")}
+		for _, e := range s.Config.Rules.Effects() {
+			p.Rules = append(p.Rules, ruleEffect{e, v.Words(e.Rule).Text})
+		}
 		var err error
 		if p.Versions, err = v.RulesVersions(rulesListed); err != nil {
 			return nil, err

@@ -7,6 +7,7 @@
 package wording
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -262,6 +263,8 @@ func (p *Printer) shown(value any) any {
 		return strings.Join(texts, ", ")
 	case identity.Actor:
 		return p.Actor(v)
+	case reason.Field:
+		return cmp.Or(p.Term("field."+string(v)), string(v))
 	case []reason.Likeness:
 		var texts []string
 		for _, l := range v {
