@@ -150,6 +150,8 @@ type orderReader interface {
 type reviewReader interface {
 	ReviewItems(ctx context.Context, campaign int64) ([]store.ReviewItem, map[int64]store.Decision, error)
 	OpenReviewItems(ctx context.Context) ([]store.ReviewItem, error)
+	OpenQuestions(ctx context.Context, campaigns []int64) ([]store.OpenQuestions, error)
+	OpenItemsAbout(ctx context.Context, campaigns []int64, people []identity.PersonID) ([]store.ReviewItem, error)
 	ReviewAnswers(ctx context.Context, items []store.ReviewItem) ([]store.Decision, error)
 	KnownWrong(ctx context.Context, campaign int64) (map[string]bool, error)
 	ReviewsAsking(ctx context.Context, people []identity.PersonID, systems []string) (map[int64]bool, error)

@@ -122,7 +122,11 @@ func (v *View) Reviews() ([]Review, error) {
 }
 
 func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
-	open, err := v.DB.OpenReviewItems(v.ctx)
+	ids := make([]int64, len(newest))
+	for i, r := range newest {
+		ids[i] = r.ID
+	}
+	toAnswer, err := v.toAnswer(ids)
 	if err != nil {
 		return nil, err
 	}
@@ -136,15 +140,6 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 	if err != nil {
 		return nil, err
 	}
-	var accounts []identity.PersonID
-	for _, i := range open {
-		if i.Kind == store.AccountItem {
-			accounts = append(accounts, i.Person)
-		}
-	}
-	if err := v.loadNonHuman(accounts); err != nil {
-		return nil, err
-	}
 	reviews := []Review{}
 	for _, r := range newest {
 		x := Review{Campaign: r.ID, Scope: r.Scope, Of: r.Of, System: r.System, Asks: r.Asks, Due: r.Due, AfterDue: r.AfterDue, StartedAt: r.StartedUS, StartedBy: v.ActorOf(r.StartedBy), ClosedAt: r.ClosedUS,
@@ -155,22 +150,7 @@ func (v *View) reviewsOf(newest []store.ReviewSummary) ([]Review, error) {
 			return nil, err
 		}
 		x.Asked = asking[r.ID]
-		x.Mine = x.Mine || x.Asked
-		for _, i := range open { // who is asked depends on the question
-			if i.Campaign != r.ID {
-				continue
-			}
-			reviewer, _ := i.Reviewer.Person()
-			of, _ := v.Config.Rules.Catalogue.System(i.System)
-			may, err := v.mayAnswer(reviewer, v.reviewed(i), of)
-			if err != nil {
-				return nil, err
-			}
-			x.Mine = x.Mine || may
-			if may && (reviewer == "" && v.owns(of, v.reviewed(i)) || v.isAsked(reviewer, v.reviewed(i))) {
-				x.Yours++
-			}
-		}
+		x.Mine, x.Yours = x.Mine || x.Asked || toAnswer[r.ID].any, max(0, toAnswer[r.ID].mine)
 		if !x.Mine && !v.everyone {
 			continue
 		}

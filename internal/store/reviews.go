@@ -280,6 +280,21 @@ func (db *DB) OpenReviewItems(ctx context.Context) ([]ReviewItem, error) {
 	return items, err
 }
 
+// OpenItemsAbout returns the items of campaigns that are not decided and are about one of the
+// people, or of the accounts of the register that are named among them.
+func (db *DB) OpenItemsAbout(ctx context.Context, campaigns []int64, people []identity.PersonID) ([]ReviewItem, error) {
+	var all []ReviewItem
+	for page := range slices.Chunk(people, peoplePage) {
+		where, args := in(db.read, "i.person_id", page, nil)
+		items, _, err := db.reviewItems(ctx, "i.decision IS NULL AND "+where, args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+	}
+	return slices.DeleteFunc(all, func(i ReviewItem) bool { return !slices.Contains(campaigns, i.Campaign) }), nil
+}
+
 func (db *DB) reviewItems(ctx context.Context, where string, args ...any) ([]ReviewItem, map[int64]Decision, error) {
 	var items []ReviewItem
 	if err := db.read.SelectContext(ctx, &items, `SELECT `+columns[ReviewItem]("i")+` FROM review_item i WHERE `+where+` ORDER BY i.campaign_id, i.number`, args...); err != nil {
