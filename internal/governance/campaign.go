@@ -608,16 +608,21 @@ func (g *Governance) assign(ctx context.Context, asked *Asked, people map[identi
 	return nil
 }
 
-// ownersWorking returns the owner and the deputies of a system who work here today.
+// ownersWorking returns the owner and the deputies of a system who work here today and are not
+// suspended: those who can answer.
 func (g *Governance) ownersWorking(ctx context.Context, system string) ([]identity.PersonID, error) {
 	ids, err := g.owners(ctx, system)
 	if err != nil {
 		return nil, err
 	}
 	people, err := g.DB.PeopleByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	works, err := access.WhoWorks(ctx, g.DB, g.Config, people, g.today())
 	working := []identity.PersonID{}
 	for _, p := range people {
-		if p.IsActive(g.today()) {
+		if works[p.ID] {
 			working = append(working, p.ID)
 		}
 	}

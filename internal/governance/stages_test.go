@@ -78,3 +78,23 @@ func TestManagerThenOwner(t *testing.T) {
 		}
 	}
 }
+
+// TestASuspendedOwnerIsNotAsked: a review asks no one who could not answer.
+func TestASuspendedOwnerIsNotAsked(t *testing.T) {
+	o := testoffice.New(t, nil)
+	o.Apply()
+	for _, key := range []string{"owner", "deputy"} {
+		if _, err := o.Governance().Suspend(t.Context(), o.Person(key), false, o.By("administrator"), "a test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked, err := o.Governance().PreviewReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", All: true, Fallback: o.Person("reviewer").ID}, o.By("administrator"))
+	if err != nil || len(asked.Items) == 0 {
+		t.Fatal(asked, err)
+	}
+	for _, i := range asked.Items {
+		if reviewer, _ := i.Reviewer.Person(); reviewer != o.Person("reviewer").ID {
+			t.Errorf("%+v", i)
+		}
+	}
+}
