@@ -146,7 +146,7 @@ func (v *View) absences(all []store.Absence) ([]Absence, error) {
 		if who := v.viewer.Subject.Person; v.hides(a.Person) && (who == "" || a.Deputy != who) {
 			continue
 		}
-		shown = append(shown, Absence{Person: v.Ref(a.Person), Deputy: v.Ref(a.Deputy), Since: a.Since, Until: a.Until, Now: a.On(v.Today())})
+		shown = append(shown, Absence{Person: v.ownerRef(a.Person), Deputy: v.ownerRef(a.Deputy), Since: a.Since, Until: a.Until, Now: a.On(v.Today())})
 	}
 	return shown, nil
 }

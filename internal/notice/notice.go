@@ -66,7 +66,7 @@ func Due(ctx context.Context, db Database, c *config.Config, now time.Time) ([]s
 	if f.away, err = access.DeputiesOn(ctx, db, c, f.day); err != nil {
 		return nil, err
 	}
-	for _, find := range []func() error{f.reviews, f.requests, f.endings, f.revisions, f.enrolments, f.orders, f.accounts} {
+	for _, find := range []func() error{f.reviews, f.requests, f.endings, f.revisions, f.enrolments, f.orders, f.accounts, f.absences} {
 		if err := find(); err != nil {
 			return nil, err
 		}
@@ -382,6 +382,15 @@ func (f *finder) accounts() error {
 		}
 	}
 	return nil
+}
+
+// absences tells who decides in the place of another that they do, as soon as it is decided.
+func (f *finder) absences() error {
+	all, err := f.db.AbsencesFrom(f.ctx, f.day)
+	for _, a := range all {
+		f.tell(a.Deputy, store.NoticeAbsence, strconv.FormatInt(a.Decision, 10), asked, reason.DecidesInstead{Since: a.Since, Until: a.Until})
+	}
+	return err
 }
 
 // owners returns the owner and the deputies of each system.

@@ -232,7 +232,7 @@ func TestDeputiesAreTold(t *testing.T) {
 	if _, err := h.Governance().StartReview(t.Context(), governance.Review{Scope: store.SystemScope, Of: "lib", Days: 8, All: true}, h.By("administrator")); err != nil {
 		t.Fatal(err)
 	}
-	h.expect("the owner and the deputy are away", "manager: review asked")
+	h.expect("the owner and the deputy are away", "manager: absence asked", "manager: absence asked", "manager: review asked")
 	h.after(5)
 	h.expect("the last days come near", "manager: mfa escalated secret", "manager: review 7")
 	h.after(1)

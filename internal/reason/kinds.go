@@ -530,6 +530,7 @@ var kindTable = []struct {
 	{"orders-wait", OrdersWait{}},
 	{"orders-overdue", OrdersOverdue{}},
 	{"absent-since", AbsentSince{}},
+	{"decides-instead", DecidesInstead{}},
 	{"first-day-wrong", FirstDayWrong{}},
 	{"deputy-away", DeputyAway{}},
 	{"deputy-self", DeputySelf{}},

@@ -590,6 +590,13 @@ type AbsentSince struct {
 	Since identity.Date `json:"since"`
 }
 
+// DecidesInstead says that a person decides in the place of another who is away.
+type DecidesInstead struct {
+	kind
+	Since identity.Date `json:"since"`
+	Until identity.Date `json:"until"`
+}
+
 // FirstDayWrong says that the first day of an absence is no day, or not within what is allowed.
 type FirstDayWrong struct {
 	kind

@@ -24,6 +24,8 @@ const (
 	// day; NoticeAccount about an account of the register, Subject is its ID and a day.
 	NoticeWorkOrders NoticeAbout = "work-orders"
 	NoticeAccount    NoticeAbout = "account"
+	// NoticeAbsence is about the absence of another person, Subject is the number of the decision.
+	NoticeAbsence NoticeAbout = "absence"
 )
 
 // NoticeKey tells one notice from another: each is sent once.

@@ -29,7 +29,7 @@ func TestTheSchemaKnowsEveryKind(t *testing.T) {
 	for column, want := range map[string][]string{
 		"decision.kind": values(store.ReviewDecision, store.ReviewAnswerDecision, store.HoldDecision, store.RecordDecision, store.SuspensionDecision, store.ProtectionDecision, store.LegalHoldDecision, store.MainEmploymentDecision, store.StepDecision,
 			store.PauseDecision, store.TargetDecision, store.EnableDecision, store.ErasureDecision, store.BindDecision, store.PassDecision, store.NonHumanAccountDecision, store.AbsenceDecision, store.TokenDecision, store.SessionDecision, store.ReadmissionDecision, store.ReportDecision, store.ScreeningDecision, store.MFAExemptionDecision, store.RevisionDecision, store.ConflictDecision, store.RequestDecision, store.RulesDecision, store.WorkOrderDecision, store.AccountListDecision),
-		"notice.about":              values(store.NoticeReview, store.NoticeRequest, store.NoticeAccessEnd, store.NoticeRevision, store.NoticeMFA, store.NoticeWorkOrders, store.NoticeAccount),
+		"notice.about":              values(store.NoticeReview, store.NoticeRequest, store.NoticeAccessEnd, store.NoticeRevision, store.NoticeMFA, store.NoticeWorkOrders, store.NoticeAccount, store.NoticeAbsence),
 		"work_order.state":          values(store.OrderStates...),
 		"review_campaign.scope":     values(store.SystemScope, store.UnitScope, store.EntitlementScope, store.PeopleScope, store.EverythingScope, store.MoverScope),
 		"review_campaign.asks":      values(store.AsksOwner, store.AsksManager, store.AsksPerson, store.AsksManagerThenOwner),

@@ -11,17 +11,18 @@ import (
 
 // startPage is what waits for the reader, and what happened today.
 type startPage struct {
-	Questions int // of reviews, that the reader may answer
-	Requests  int // that wait for the reader
-	Orders    int // work orders that wait in targets of the reader's
-	Accounts  int // that are no person's, and that the reader has to hand over or renew
-	Holds     []access.Hold
-	Others    []access.Hold  // that another person decides on
-	Status    *access.Status // for those who may see everyone
-	Reports   access.Reports
-	MayReport bool
-	Changes   []changed
-	More      bool // there are more changes than are listed
+	Questions  int              // of reviews, that the reader may answer
+	Requests   int              // that wait for the reader
+	Orders     int              // work orders that wait in targets of the reader's
+	Accounts   int              // that are no person's, and that the reader has to hand over or renew
+	DecidesFor []access.Absence // in whose place the reader decides today
+	Holds      []access.Hold
+	Others     []access.Hold  // that another person decides on
+	Status     *access.Status // for those who may see everyone
+	Reports    access.Reports
+	MayReport  bool
+	Changes    []changed
+	More       bool // there are more changes than are listed
 }
 
 // changed is what changed for a person at about the same time.
@@ -92,6 +93,15 @@ func (s *site) start() {
 		for _, a := range accounts {
 			if a.Mine && a.Late() {
 				p.Accounts++
+			}
+		}
+		away, err := v.Absences()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range away {
+			if a.Now && a.Deputy.ID == v.caller.Subject.Person {
+				p.DecidesFor = append(p.DecidesFor, a)
 			}
 		}
 		if v.SeesEveryone() {

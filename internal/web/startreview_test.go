@@ -31,6 +31,7 @@ func TestAReviewIsStartedOnAPage(t *testing.T) {
 
 	v.send("/people/"+string(h.Person("owner").ID)+"/absence", url.Values{"deputy": {"stranger"}, "since": {"2026-11-30"}, "until": {"2026-12-24"}, "reason": {"leave"}}, http.StatusOK, "away")
 	h.as("stranger", "en").get("/reviews/1", 200, "Anna Staff")
+	h.as("stranger", "en").get("/", 200, "You decide for Given Familyowner until 24 December 2026")
 	h.as("stranger", "en").get("/reviews/start", 200, "lib: library")
 	v.send("/people/"+string(h.Person("stranger").ID)+"/absence", url.Values{"deputy": {"owner"}, "since": {"2026-12-01"}, "until": {"2026-12-02"}, "reason": {"leave"}}, http.StatusConflict, "comes back to the person")
 	v.send("/people/"+string(h.Person("owner").ID)+"/end-absence", url.Values{"reason": {"back"}}, http.StatusOK)

@@ -725,7 +725,7 @@ CREATE TABLE alert_sent (
 -- What people were told that waits for them: each once. subject is a number or an ID, and stage
 -- how far it had come. mailbox is set where it was told to an address that is no person's.
 CREATE TABLE notice (
-    about     TEXT NOT NULL CHECK (about IN ('review', 'request', 'access-end', 'revision', 'mfa', 'work-orders', 'account')),
+    about     TEXT NOT NULL CHECK (about IN ('review', 'request', 'access-end', 'revision', 'mfa', 'work-orders', 'account', 'absence')),
     subject   TEXT NOT NULL,
     stage     TEXT NOT NULL,
     person_id TEXT NOT NULL,
