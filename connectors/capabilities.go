@@ -14,6 +14,7 @@ const (
 	Delete     Ability = "delete accounts"
 	Restore    Ability = "restore deleted accounts"
 	Members    Ability = "memberships"
+	Groups     Ability = "create, rename and delete groups"
 	Password   Ability = "first password"
 	MFA        Ability = "MFA enrolment"
 	Passes     Ability = "temporary access passes"
@@ -23,7 +24,7 @@ const (
 
 // Abilities returns all abilities in their order.
 func Abilities() []Ability {
-	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Password, MFA, Passes, SignIns, Sessions}
+	return []Ability{Create, Adopt, Update, References, Rename, Disable, Delete, Restore, Members, Groups, Password, MFA, Passes, SignIns, Sessions}
 }
 
 // Support reports whether, and under which condition, an ability is supported.

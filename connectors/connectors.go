@@ -101,6 +101,12 @@ type Entitlement struct {
 	// which does not mean that it has none, and behov neither grants nor revokes
 	// it.
 	Unreadable string
+	// ID is the target's own stable identifier of the group: it survives a rename. Empty
+	// for an entitlement that is no group, and where the target has none.
+	ID string
+	// Mark is what a GroupManager wrote into the group when it created it; empty on groups
+	// that behov did not create.
+	Mark string
 }
 
 // Membership is the pair of an account and an entitlement that it has.
@@ -190,6 +196,8 @@ type Outcome struct {
 	// with the same anchor that was already there, or of the deleted one that
 	// was restored.
 	AccountID string
+	// GroupID is, after CreateGroup, the ID of the group.
+	GroupID string
 	// Detail tells the operator, when refused, why: one line without personal
 	// data. When applied it is what the operator has to do nevertheless (the
 	// first password could not be delivered), or empty.

@@ -62,6 +62,9 @@ type Fixture struct {
 	// SetMFA enrols an account, or ends its enrolment, without the connector. It
 	// is required when the connector can read enrolment.
 	SetMFA func(t *testing.T, accountID string, enrolled bool)
+	// GroupName returns the entitlement name of a new group beside one that exists, where
+	// it is another than the new name itself (a DN).
+	GroupName func(beside, name string) string
 }
 
 // Fault is a target that misbehaves. It contains an account and at least one
@@ -88,6 +91,7 @@ func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 		{"renaming", renamingTests},
 		{"repetition", repetitionTests},
 		{"members", memberTests},
+		{"groups", groupTests},
 		{"snapshot", snapshotTests},
 		{"few accounts", fewTests},
 		{"text", textTests},
@@ -148,6 +152,7 @@ func (r *runner) needs(abilities ...connectors.Ability) {
 type state struct {
 	accounts     map[string]connectors.Account // by ID
 	entitlements map[string]bool
+	listed       []connectors.Entitlement
 	members      map[connectors.Membership]bool
 	problems     []string
 }
@@ -182,6 +187,7 @@ func (s *state) Entitlement(e connectors.Entitlement) error {
 		s.problems = append(s.problems, fmt.Sprintf("entitlement %q is unreadable: %s", e.Name, e.Unreadable))
 	}
 	s.entitlements[e.Name] = true
+	s.listed = append(s.listed, e)
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // groupSelection holds the properties to read of a group.
-var groupSelection = []string{"id", "displayName", "groupTypes", "onPremisesSyncEnabled", "mailEnabled"}
+var groupSelection = []string{"id", "displayName", "groupTypes", "onPremisesSyncEnabled", "mailEnabled", "description"}
 
 func (b *builder) listGroups(top int32) request {
 	info, err := b.groups().ToGetRequestInformation(context.Background(), &groups.GroupsRequestBuilderGetRequestConfiguration{

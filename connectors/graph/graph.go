@@ -39,10 +39,11 @@ type Connector struct {
 
 	sleep func(context.Context, time.Duration) error
 
-	mu    sync.Mutex
-	made  map[string]time.Time    // recently created accounts, by ID
-	ids   map[string]string       // IDs of recently created accounts, by anchor
-	names map[string]assignedName // recently assigned names, by user principal name in lower case
+	mu      sync.Mutex
+	created newGroups
+	made    map[string]time.Time    // recently created accounts, by ID
+	ids     map[string]string       // IDs of recently created accounts, by anchor
+	names   map[string]assignedName // recently assigned names, by user principal name in lower case
 
 	prunedAt time.Time // when old entries were last removed from names
 
@@ -59,6 +60,7 @@ var (
 	_ connectors.SessionRevoker  = (*Connector)(nil)
 	_ connectors.NameChecker     = (*Connector)(nil)
 	_ connectors.AccountReader   = (*Connector)(nil)
+	_ connectors.GroupManager    = (*Connector)(nil)
 	_ connectors.MFAReader       = (*withMFA)(nil)
 	_ connectors.SingleMFAReader = (*withMFA)(nil)
 	_ connectors.PassIssuer      = (*withMFA)(nil)
@@ -130,6 +132,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Delete:     connectors.Can("restorable for 30 days"),
 		connectors.Restore:    connectors.Can("within 30 days; with the earlier password and licences, and without the earlier groups"),
 		connectors.Members:    connectors.Can("needs GroupMember.ReadWrite.All; not for dynamic, synchronised and mail-enabled security groups"),
+		connectors.Groups:     connectors.Can("needs Group.ReadWrite.All; security groups, which cannot be restored once deleted"),
 		connectors.Password:   connectors.Cannot("no password file receives it"),
 		connectors.MFA:        connectors.Cannot("mfa is not configured"),
 		connectors.Passes:     connectors.Cannot("mfa is not configured"),
@@ -138,6 +141,9 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 	}
 	if c.manager {
 		all[connectors.References] = connectors.Can("manager")
+	}
+	if c.cfg.GroupNames == byID {
+		all[connectors.Groups] = connectors.Cannot("group_names: id names groups by what Graph assigns, which a new one does not have")
 	}
 	if c.cfg.PasswordSink != nil {
 		all[connectors.Password] = connectors.Can("random, to be changed at the first sign-in")

@@ -17,6 +17,7 @@ type group struct {
 	Types   []string `json:"types,omitempty"`
 	Synced  bool     `json:"synced,omitempty"`
 	Mail    bool     `json:"mail,omitempty"`
+	Mark    string   `json:"mark,omitempty"` // in its description
 	natives []string // the names of the entitlements it is, in a reading
 	hidden  bool     // the membership is hidden (visibility), where requested
 }
@@ -28,6 +29,9 @@ func groupOf(g models.Groupable) group {
 	}
 	if id := g.GetId(); id != nil {
 		out.ID = *id
+	}
+	if v := g.GetDescription(); v != nil {
+		out.Mark = connectors.MarkIn(*v)
 	}
 	if name := g.GetDisplayName(); name != nil {
 		out.Name = *name
@@ -108,7 +112,7 @@ func (s *reading) emitGroups(list []group) error {
 	}
 	for _, g := range list {
 		for _, name := range g.natives {
-			if err := s.sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
+			if err := s.sink.Entitlement(connectors.Entitlement{Name: name, ID: g.ID, Mark: g.Mark}); err != nil {
 				return err
 			}
 		}

@@ -67,7 +67,13 @@ func (r *run) groups(ctx context.Context, names []string) []groupLookup {
 	out := make([]groupLookup, len(names))
 	var requests []request
 	var owner []int
+	keys := slices.Clone(names) // by which Graph is asked
 	for i, name := range names {
+		if id := r.c.created.id(name); id != "" {
+			keys[i] = id
+		}
+	}
+	for i, name := range keys {
 		switch {
 		case isID(name):
 			requests, owner = append(requests, r.c.build.getGroup(name)), append(owner, i)
@@ -79,10 +85,12 @@ func (r *run) groups(ctx context.Context, names []string) []groupLookup {
 	}
 	for n, reply := range r.c.all(ctx, requests) {
 		i := owner[n]
-		list, err := r.c.groupsIn(ctx, requests[n], reply, names[i])
+		list, err := r.c.groupsIn(ctx, requests[n], reply, keys[i])
 		switch {
 		case err != nil:
 			out[i].err = err
+		case len(list) == 0 && keys[i] != names[i]:
+			out[i].err = connectors.Errorf(connectors.RetryLater, "graph: look up a group: Graph does not show the group yet that was just created")
 		case len(list) == 0:
 			out[i].why = noGroup
 		case len(list) > 1:

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/microsoftgraph/msgraph-sdk-go/models"
+
+	"github.com/behov/behov/connectors"
 )
 
 // change is one object's entry in a delta.
@@ -134,6 +136,7 @@ func mergeGroup(s *state, item json.RawMessage) error {
 		Types   []string `json:"groupTypes"`
 		Synced  *bool    `json:"onPremisesSyncEnabled"`
 		Mail    *bool    `json:"mailEnabled"`
+		About   *string  `json:"description"`
 		Members []struct {
 			ID      string          `json:"id"`
 			Type    string          `json:"@odata.type"`
@@ -157,6 +160,12 @@ func mergeGroup(s *state, item json.RawMessage) error {
 	}
 	if _, ok := change.present["mailEnabled"]; ok {
 		k.Mail = yes(g.Mail)
+	}
+	if _, ok := change.present["description"]; ok {
+		k.Mark = ""
+		if g.About != nil {
+			k.Mark = connectors.MarkIn(*g.About)
+		}
 	}
 	for _, m := range g.Members {
 		switch {

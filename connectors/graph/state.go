@@ -48,7 +48,7 @@ type knownGroup struct {
 // contains.
 func (c *Connector) fingerprint() string {
 	text := strings.Join(append([]string{
-		"2", c.cfg.URL, c.cfg.TenantID, c.cfg.Domain, c.anchor.name, fmt.Sprint(c.manager), fmt.Sprint(c.cfg.Licences),
+		"3", c.cfg.URL, c.cfg.TenantID, c.cfg.Domain, c.anchor.name, fmt.Sprint(c.manager), fmt.Sprint(c.cfg.Licences),
 	}, slices.Sorted(slices.Values(c.cfg.Attributes))...), "\x00")
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -36,7 +36,7 @@ func (r *reading) readGroups(ctx context.Context) (connectors.Completeness, erro
 	if err != nil {
 		return connectors.Completeness{}, err
 	}
-	q.attributes, q.page = append(q.attributes, s.cfg.MemberAttribute), groupPage
+	q.attributes, q.page = append(q.attributes, s.cfg.MemberAttribute, s.cfg.IDAttribute, descriptionAttribute), groupPage
 	if s.flavour.primaryGroups {
 		q.attributes = append(q.attributes, sidAttribute)
 	}
@@ -88,7 +88,10 @@ func (r *reading) emitGroup(e *ldap.Entry, showsMember bool) (name string, err e
 	s := r.session
 	name = r.groupName(e)
 	r.groups[name] = e.DN
-	emitted := connectors.Entitlement{Name: name}
+	emitted := connectors.Entitlement{Name: name, Mark: groupMark(e)}
+	if id, err := s.idOf(e); err == nil { // else it is one of another kind of server
+		emitted.ID = id
+	}
 	if !showsMember && r.needsMember() {
 		emitted.Unreadable = fmt.Sprintf(membersUnreadable, s.cfg.MemberAttribute)
 	}
@@ -264,13 +267,15 @@ func (v *server) placeholders(groupDN string) []string {
 	return []string{"", foldDN(v.placeholder(groupDN)), foldDN(groupDN)}
 }
 
+const noGroup = "no such group"
+
 // findGroup returns the DN of an entitlement, or "" and why there is none.
 func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn, why string, err error) {
 	if dn, ok := c.cache.group(name); ok {
 		return dn, "", nil
 	}
 	if name == "" {
-		return "", "no such group", nil
+		return "", noGroup, nil
 	}
 	var found []string
 	q := search{"find a group", s.cfg.GroupsDN, allOf(s.isGroup(), equals(s.groupAttribute(), name)), []string{s.groupAttribute()}, accountPage}
@@ -294,7 +299,7 @@ func (c *Connector) findGroup(ctx context.Context, s *session, name string) (dn,
 		}
 	}
 	if len(found) == 0 {
-		return "", "no such group", nil
+		return "", noGroup, nil
 	}
 	c.cache.setGroup(name, found[0])
 	return found[0], "", nil

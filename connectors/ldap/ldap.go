@@ -52,6 +52,7 @@ var (
 	_ connectors.SignInReader = (*Connector)(nil)
 	_ connectors.Matcher      = (*Connector)(nil)
 	_ connectors.NameChecker  = (*Connector)(nil)
+	_ connectors.GroupManager = (*Connector)(nil)
 
 	_ connectors.AccountReader = (*Connector)(nil)
 )

@@ -182,8 +182,13 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 	if cfg.SignInAttribute != "" {
 		signIns = connectors.Can("from the attribute " + cfg.SignInAttribute)
 	}
+	groups := connectors.Can("needs the right to create, rename and delete entries below groups_dn; with the purpose in description")
+	if strings.EqualFold(cfg.GroupClass, "posixGroup") {
+		groups = connectors.Cannot("a posixGroup needs a gidNumber, which behov does not assign")
+	}
 	return connectors.Capabilities{
 		connectors.SignIns:    signIns,
+		connectors.Groups:     groups,
 		connectors.Create:     connectors.Can(),
 		connectors.Adopt:      connectors.Can("writes " + cfg.AnchorAttribute + later),
 		connectors.Update:     connectors.Can(),

@@ -112,6 +112,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Delete:     ordered,
 		connectors.Restore:    connectors.Cannot("deleted accounts are created again"),
 		connectors.Members:    ordered,
+		connectors.Groups:     connectors.Cannot("the system's owner creates roles"),
 		connectors.Password:   connectors.Cannot("the person who creates the account hands the password over"),
 		connectors.MFA:        connectors.Cannot("a list does not say who is enrolled"),
 		connectors.Passes:     connectors.Cannot("the application has no interface"),

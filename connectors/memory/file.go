@@ -20,6 +20,8 @@ import (
 type document struct {
 	Accounts []fileAccount       `json:"accounts"`
 	Groups   map[string][]string `json:"groups"` // account IDs
+	// Created are the groups that the connector created, by their names.
+	Created map[string]group `json:"created_groups,omitempty"`
 }
 
 type fileAccount struct {
@@ -94,6 +96,11 @@ func load(name string, groups []string) (*state, os.FileInfo, error) {
 			s.members[g][id] = true
 		}
 	}
+	for name, g := range d.Created {
+		if s.members[name] != nil { // else a person deleted it by hand
+			s.groups[name] = g
+		}
+	}
 	return s, info, nil
 }
 
@@ -108,7 +115,7 @@ func (a account) file() fileAccount {
 // save replaces the file atomically, so that a reader, or a power failure, finds
 // either the old one or the new one.
 func save(name string, s *state) (err error) {
-	d := document{Groups: make(map[string][]string, len(s.members))}
+	d := document{Groups: make(map[string][]string, len(s.members)), Created: s.groups}
 	for _, id := range slices.Sorted(maps.Keys(s.accounts)) {
 		d.Accounts = append(d.Accounts, s.accounts[id].file())
 	}

@@ -29,6 +29,9 @@ type file struct {
 	state *state
 	base  os.FileInfo
 	read  int64 // how much of the journal state contains, in whole lines
+	// whole has the next change be written with the whole file: the journal knows no
+	// groups.
+	whole bool
 }
 
 // batch is a line of the journal: the new state of everything that a batch
@@ -150,12 +153,17 @@ func (f *file) update(change func(*state)) (err error) {
 	}
 	if f.state == nil {
 		change(s)
+		f.whole = false
 		return f.save(s)
 	}
 	s.changed = &changes{accounts: map[string]bool{}, members: map[[2]string]bool{}}
 	change(s)
 	b := s.batch()
 	s.changed = nil
+	if f.whole {
+		f.whole = false
+		return f.save(s)
+	}
 	if err := f.append(b); err != nil {
 		f.state = nil // it is ahead of the disk
 		return err

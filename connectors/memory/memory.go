@@ -50,6 +50,7 @@ var (
 	_ connectors.SingleMFAReader = (*Connector)(nil)
 	_ connectors.AccountReader   = (*Connector)(nil)
 	_ connectors.AccountLocator  = (*Connector)(nil)
+	_ connectors.GroupManager    = (*Connector)(nil)
 )
 
 // readAtOnce is the size in bytes up to which New reads a file, so that an
@@ -85,6 +86,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Delete:     connectors.Can(),
 		connectors.Restore:    connectors.Cannot("deleted accounts cannot be restored"),
 		connectors.Members:    connectors.Can(),
+		connectors.Groups:     connectors.Can(),
 		connectors.Password:   connectors.Cannot("a file has no sign-in"),
 		connectors.MFA:        connectors.Can("an account's mfa flag"),
 		connectors.Passes:     connectors.Cannot("a file has no sign-in"),
@@ -122,7 +124,7 @@ func (s *state) emit(ctx context.Context, sink connectors.Sink) (connectors.Comp
 		if err := ctx.Err(); err != nil {
 			return connectors.Completeness{}, err
 		}
-		if err := sink.Entitlement(connectors.Entitlement{Name: name}); err != nil {
+		if err := sink.Entitlement(connectors.Entitlement{Name: name, ID: s.groups[name].ID, Mark: s.groups[name].Mark}); err != nil {
 			return connectors.Completeness{}, err
 		}
 		for _, id := range slices.Sorted(maps.Keys(s.members[name])) {
@@ -152,7 +154,7 @@ func (c *Connector) ReadAccounts(ctx context.Context, refs []connectors.AccountR
 			if s.members[name] == nil {
 				continue
 			}
-			few.members[name] = map[string]bool{}
+			few.members[name], few.groups[name] = map[string]bool{}, s.groups[name]
 			for id := range few.accounts {
 				if s.members[name][id] {
 					few.members[name][id] = true

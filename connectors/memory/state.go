@@ -21,6 +21,7 @@ type state struct {
 	byName   map[string]string
 	byAnchor map[string]string
 	members  map[string]map[string]bool // by entitlement, then account ID
+	groups   map[string]group           // by entitlement, those that the connector created
 	// references are attributes whose values are other accounts' IDs.
 	references []string
 	// changed records what is changed; nil when not needed.
@@ -33,6 +34,7 @@ func newState(groups []string) *state {
 		byName:   map[string]string{},
 		byAnchor: map[string]string{},
 		members:  map[string]map[string]bool{},
+		groups:   map[string]group{},
 	}
 	for _, g := range groups {
 		s.members[g] = map[string]bool{}
@@ -43,7 +45,7 @@ func newState(groups []string) *state {
 func (s *state) clone() *state {
 	// Accounts are replaced, never modified, so that a shallow copy is
 	// sufficient.
-	c := &state{accounts: maps.Clone(s.accounts), members: make(map[string]map[string]bool, len(s.members))}
+	c := &state{accounts: maps.Clone(s.accounts), members: make(map[string]map[string]bool, len(s.members)), groups: maps.Clone(s.groups)}
 	for g, m := range s.members {
 		c.members[g] = maps.Clone(m)
 	}

@@ -49,6 +49,7 @@ var (
 	_ connectors.Connector     = (*Connector)(nil)
 	_ connectors.Matcher       = (*Connector)(nil)
 	_ connectors.AccountReader = (*Connector)(nil)
+	_ connectors.GroupManager  = (*Connector)(nil)
 	_ connectors.MFAReader     = (*withMFA)(nil)
 )
 
@@ -98,6 +99,7 @@ func (c *Connector) Capabilities() connectors.Capabilities {
 		connectors.Delete:     connectors.Can("an account that the service only deactivates counts as deleted with quirks: [soft-delete]"),
 		connectors.Restore:    connectors.Cannot("SCIM has no such operation"),
 		connectors.Members:    connectors.Can(),
+		connectors.Groups:     connectors.Can("the service must store externalId of groups"),
 		connectors.Password:   connectors.Cannot("people sign in through the identity provider"),
 		connectors.MFA:        connectors.Cannot("mfa_attribute is not configured"),
 		connectors.Passes:     connectors.Cannot("SCIM has no such operation"),

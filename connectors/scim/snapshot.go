@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/behov/behov/connectors"
 )
 
@@ -48,7 +50,11 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 			return nil // the configuration cannot name it
 		}
 		told[name] = true
-		if err := sink.Entitlement(connectors.Entitlement{Name: name, Ambiguous: ambiguous}); err != nil || ambiguous {
+		e := connectors.Entitlement{Name: name, Ambiguous: ambiguous}
+		if !ambiguous {
+			e.ID, e.Mark = g.id(), groupMark(g)
+		}
+		if err := sink.Entitlement(e); err != nil || ambiguous {
 			return err
 		}
 		members, err := c.membersOf(ctx, g)
@@ -66,6 +72,14 @@ func (c *Connector) Snapshot(ctx context.Context, sink connectors.Sink) (connect
 	whole := joinCompleteness(people, bundles)
 	c.bundles.noteFullRead(whole.Complete && own.agree(), nested)
 	return whole, nil
+}
+
+// groupMark returns the mark in a group; empty in one that behov did not create.
+func groupMark(g resource) string {
+	if mark := g.anchor(); uuid.Validate(mark) == nil {
+		return mark
+	}
+	return ""
 }
 
 // account converts a User into an account.

@@ -250,6 +250,21 @@ type entitlementYAML struct {
 	// Emergency reports that it can be taken at once, for a short time, and is approved
 	// afterwards. Default: false.
 	Emergency bool `yaml:"emergency"`
+	// Group has behov create the group of the entitlement in the target, rename it when
+	// native changes, and retire it. Without it the group has to be there.
+	Group *groupYAML `yaml:"group"`
+}
+
+type groupYAML struct {
+	// Purpose is what the group is for: it is written into the group. Default: the purpose
+	// of the entitlement, or its name.
+	Purpose string `yaml:"purpose"`
+	// Owner answers for the group, by the ID of a person in HR, or SOURCE/ID. Default: the
+	// owner of the system.
+	Owner string `yaml:"owner"`
+	// Retire takes the entitlement from everyone: with empty the group stays, with delete it
+	// is deleted once no one is in it.
+	Retire string `yaml:"retire"`
 }
 
 // The defaults.

@@ -49,6 +49,7 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 			e := policy.Entitlement{ID: policy.EntitlementID(id + ":" + name), Name: or(y.Name, name), System: id, Target: or(y.Target, s.Target),
 				Native: or(y.Native, name), MFA: y.MFA, Controls: system.Controls, Authoritative: y.Authoritative,
 				Purpose: identity.CleanText(y.Purpose), Requesting: policy.Requesting{Allowed: y.Requestable, Emergency: y.Emergency}}
+			e.Group = l.managedGroup(doc, at+".group", y.Group, e, c)
 			if e.NeedsMFA() != "" && l.noMFATarget {
 				doc.add(at, diagnostic.Problem{File: doc.file, Warning: true, Text: fmt.Sprintf("entitlement %s waits for MFA (mfa: true, or a control), and no target says who is enrolled, so that no one gets it: name one under mfa.target in %s", e.ID, File)})
 			}
@@ -73,6 +74,28 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 	}
 	out.Sort()
 	return out
+}
+
+// managedGroup returns the group that behov creates for an entitlement; nil for none.
+func (l *loader) managedGroup(doc *document, at string, y *groupYAML, e policy.Entitlement, c *Config) *policy.ManagedGroup {
+	if y == nil {
+		return nil
+	}
+	g := &policy.ManagedGroup{Owner: l.person(doc, at+".owner", identity.CleanText(y.Owner), c), Purpose: or(identity.CleanText(y.Purpose), or(e.Purpose, e.Name)), Retire: policy.Retirement(y.Retire)}
+	switch g.Retire {
+	case policy.NotRetired, policy.RetireEmpty, policy.RetireGone:
+	default:
+		doc.report(at+".retire", "%q is not a way to retire a group: empty keeps it without members, delete deletes it once no one is in it", y.Retire)
+	}
+	if g.Retire != policy.NotRetired && e.Requesting != (policy.Requesting{}) {
+		doc.report(at+".retire", "entitlement %s is retired and can be requested: remove requestable and emergency", e.ID)
+	}
+	if t, ok := c.Target(e.Target); ok {
+		if _, manual := t.Manual(); manual {
+			doc.report(at, "target %s is changed by people: behov cannot create groups there; remove group", e.Target)
+		}
+	}
+	return g
 }
 
 // missingApprover returns which approver of an entitlement that can be requested its system does

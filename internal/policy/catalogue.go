@@ -35,7 +35,32 @@ type Entitlement struct {
 	Purpose string
 	// Requesting is whether it can be requested.
 	Requesting Requesting
+	// Group is set when behov creates, renames and retires its group.
+	Group *ManagedGroup
 }
+
+// ManagedGroup is a group that behov creates, renames and retires.
+type ManagedGroup struct {
+	// Owner answers for it, as SOURCE/KEY; empty when the system's owner does.
+	Owner string
+	// Purpose is what it is for, as people who look at the group in the target read it.
+	Purpose string
+	// Retire: no one has it any more.
+	Retire Retirement
+}
+
+// Retirement is what becomes of a group that no one is to have any more.
+type Retirement string
+
+// The kinds of retirement.
+const (
+	NotRetired  Retirement = ""
+	RetireEmpty Retirement = "empty"  // it stays, without members
+	RetireGone  Retirement = "delete" // it is deleted once no one is in it
+)
+
+// Retired reports whether no one is to have the entitlement any more.
+func (e *Entitlement) Retired() bool { return e.Group != nil && e.Group.Retire != NotRetired }
 
 // System is an application that people have access to.
 type System struct {

@@ -19,7 +19,8 @@ const (
 	MFAUnknown  Gate = "mfa-unknown" // the enrolment is unknown: existing access is kept, nothing is added
 	Revoked     Gate = "revoked"
 	Denied      Gate = "denied"
-	// Withheld: a control of the system's class does not let the person have it.
+	// Withheld: a control of the system's class does not let the person have it, or its group
+	// is retired.
 	Withheld Gate = "withheld"
 	// Kept: no rule gives the entitlement, and the person may keep it where it
 	// exists: by a decision, or during a handover. It is not added where it is
@@ -295,6 +296,10 @@ func (r *Rules) gate(g *Grant, p identity.Person, day identity.Date, facts Facts
 		return
 	}
 	e := &r.Catalogue.Entitlements[n]
+	if e.Retired() {
+		g.Gate, g.Until, g.GateReason = Withheld, "", reason.Of(reason.GroupRetired{})
+		return
+	}
 	if why := e.Controls.withholds(p, day, facts); !why.IsZero() {
 		g.Gate, g.Until, g.GateReason = Withheld, "", why
 		return

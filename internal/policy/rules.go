@@ -282,6 +282,9 @@ func (r *Rules) digest() string {
 	fmt.Fprintf(h, "%q %q\n", rules.Model, r.Text)
 	for _, e := range r.Catalogue.Entitlements {
 		fmt.Fprintf(h, "%q %q %q %q %t %t\n", e.ID, e.System, e.Target, e.Native, e.MFA, e.Authoritative)
+		if e.Group != nil {
+			fmt.Fprintf(h, "%q %q\n", e.Group.Purpose, e.Group.Retire)
+		}
 		if c := e.Controls; !c.isZero() {
 			fmt.Fprintf(h, "%q %q %q %t %t %q\n", c.MFA, c.NotTypes, c.NotSources, c.WithholdProtected.Value, c.Screening.Value, c.OutsideEU)
 		}

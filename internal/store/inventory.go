@@ -71,7 +71,7 @@ func (tx *Tx) ForgetTarget(ctx context.Context, target string) error {
 	if err := tx.exec(ctx, `DELETE FROM hold WHERE subject = $1 AND kind = $2`, target, PlanHold); err != nil {
 		return fmt.Errorf("forget target %s: %w", target, err)
 	}
-	for _, table := range []string{"account", "non_human_account", "unrepaired_drift", "entitlement_group", "step_decision", "disable_proof", "failing_step", "limit_usage", "connector_memory", "target_state", "work_order", "account_list", "listed_account", "listed_membership"} {
+	for _, table := range []string{"account", "non_human_account", "unrepaired_drift", "entitlement_group", "managed_group", "step_decision", "disable_proof", "failing_step", "limit_usage", "connector_memory", "target_state", "work_order", "account_list", "listed_account", "listed_membership"} {
 		if err := tx.exec(ctx, `DELETE FROM `+table+` WHERE target = $1`, target); err != nil {
 			return fmt.Errorf("forget target %s: %s: %w", target, table, err)
 		}

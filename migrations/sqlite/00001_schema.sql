@@ -576,6 +576,17 @@ CREATE TABLE entitlement_group (
     PRIMARY KEY (target, entitlement, native)
 );
 
+-- Groups that behov creates for entitlements. The mark is written into the group, so that
+-- behov knows it when the answer to its creation was lost; native is the target's own stable
+-- ID of the group, empty until it is known.
+CREATE TABLE managed_group (
+    target      TEXT NOT NULL,
+    entitlement TEXT NOT NULL,
+    mark        TEXT NOT NULL,
+    native      TEXT NOT NULL,
+    PRIMARY KEY (target, entitlement)
+);
+
 -- What the last run over everyone saw of a target: how many people have a usable account
 -- there, when it began and what of HR and of decisions it knew, what was missed (empty for
 -- nothing), and when a run first brought everything there that belongs there. The target *
@@ -825,6 +836,7 @@ DROP TABLE unrepaired_drift;
 DROP TABLE limit_usage;
 DROP TABLE disable_proof;
 DROP TABLE target_state;
+DROP TABLE managed_group;
 DROP TABLE entitlement_group;
 DROP TABLE connector_memory;
 DROP TABLE account_name;

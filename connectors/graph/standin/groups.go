@@ -169,9 +169,15 @@ func (s *Server) patchGroup(q call, args []string) answer {
 	if g == nil {
 		return notFound(args[0])
 	}
-	o, problem := read(q, func(name string) bool { return name == bind })
+	o, problem := read(q, func(name string) bool { _, known := groupProperties[name]; return known || name == bind })
 	if problem != nil {
 		return *problem
+	}
+	if _, binds := o[bind]; !binds {
+		return s.updateGroup(g, o)
+	}
+	if len(o) > 1 {
+		return badRequest("The request combines 'members@odata.bind' with other properties, which this tenant does not accept.")
 	}
 	list, isList := o[bind].([]any)
 	switch {

@@ -99,6 +99,7 @@ var groupProperties = map[string]property{
 	"displayName":           {max: 256, filter: true},
 	"description":           {max: 1024},
 	"groupTypes":            {kind: strs},
+	"uniqueName":            {readOnly: true},
 	"mailEnabled":           {kind: boolean},
 	"mailNickname":          {max: 64, filter: true},
 	"securityEnabled":       {kind: boolean},
