@@ -15,6 +15,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/queue"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
@@ -28,6 +29,8 @@ type targetRun struct {
 	plan            audit.PlanDigest
 	released        map[audit.StepID]audit.HoldDigest // by released step
 	steps           []plan.Step
+	groups          []plan.Step                   // on groups themselves
+	missingGroups   map[policy.EntitlementID]bool // those that could not be created
 	report          func(s plan.Step, outcome string, detail reason.Reason)
 	done            map[audit.StepID]bool // steps that were done
 	ordered         map[audit.StepID]bool // steps that a person was asked to make
@@ -46,7 +49,7 @@ type targetRun struct {
 }
 
 func newTargetRun(x *Executor, b *Basis, t plan.Target) *targetRun {
-	return &targetRun{Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, ordered: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]reason.Reason{}, requeue: map[identity.PersonID]bool{}}
+	return &targetRun{missingGroups: map[policy.EntitlementID]bool{}, Executor: x, basis: b, target: t, released: map[audit.StepID]audit.HoldDigest{}, done: map[audit.StepID]bool{}, ordered: map[audit.StepID]bool{}, accounts: map[identity.PersonID]string{}, deferredWhy: map[identity.PersonID]reason.Reason{}, requeue: map[identity.PersonID]bool{}}
 }
 
 // attempt is a step on its way: its own name in the audit trail, and the
@@ -90,6 +93,9 @@ func (r *targetRun) unavailableReason(results []connectors.Result) string {
 
 // prepare makes of a step the change to ask for, or says why it cannot.
 func (r *targetRun) prepare(s plan.Step) (attempt, reason.Reason) {
+	if r.missingGroup(s) {
+		return attempt{}, reason.Of(reason.DependsOnUndone{})
+	}
 	for _, id := range s.DependsOn {
 		if !r.done[id] && !r.ordered[id] { // what depends on an order is ordered with it
 			return attempt{}, reason.Of(reason.DependsOnUndone{})

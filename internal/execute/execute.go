@@ -21,6 +21,7 @@ import (
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/lock"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
@@ -74,6 +75,8 @@ type Basis struct {
 	FingerprintKey []byte
 	// Due is, by target, the last day for the work orders of this run.
 	Due map[string]identity.Date
+	// Purposes are, by entitlement, what the groups are for that are created.
+	Purposes map[policy.EntitlementID]string
 	// Urgent steps are made now, whatever was recorded since and whatever the limits.
 	Urgent bool
 }
@@ -94,6 +97,11 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan, targets []plan.Targe
 				run.released[id] = r.Digest
 			}
 		}
+		for _, s := range p.Groups {
+			if s.Target == t.Name {
+				run.groups = append(run.groups, s)
+			}
+		}
 		for _, s := range p.Steps {
 			if s.Target == t.Name {
 				run.steps = append(run.steps, s)
@@ -105,12 +113,12 @@ func (x *Executor) Apply(ctx context.Context, p *plan.Plan, targets []plan.Targe
 			done++
 			result.done[s.ID] = result.addOutcome(s, outcome, detail)
 			if x.Progress != nil {
-				x.Progress(done, len(p.Steps))
+				x.Progress(done, len(p.Groups)+len(p.Steps))
 			}
 		}
 		wg.Go(func() {
 			var down string
-			err := Recover(InEngine, func() (err error) { down, err = run.execute(ctx); return err })
+			err := Recover(InEngine, func() (err error) { down, err = run.executeAll(ctx); return err })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err

@@ -29,6 +29,20 @@ type batch struct {
 // should not be older than need be when the target is asked.
 const slowBatch = 500 * time.Millisecond
 
+// executeAll creates groups, carries out every step, and then renames and deletes groups.
+func (r *targetRun) executeAll(ctx context.Context) (down string, err error) {
+	for _, part := range []func(context.Context) (string, error){
+		func(ctx context.Context) (string, error) { return r.changeGroups(ctx, true) },
+		r.execute,
+		func(ctx context.Context) (string, error) { return r.changeGroups(ctx, false) },
+	} {
+		if down, err = part(ctx); down != "" || err != nil {
+			return down, err
+		}
+	}
+	return "", nil
+}
+
 // execute carries out every step in its order, a batch at a time: intents are committed,
 // then the target is asked, then the outcomes are committed. While the target works
 // on one batch the outcomes of the one before it and the intents of the next are

@@ -65,7 +65,7 @@ type StepResult struct {
 
 // Done returns the steps of the plan that were done, also of a run that was stopped.
 func (r *Result) Done() []plan.Step {
-	return slices.DeleteFunc(slices.Clone(r.Plan.Steps), func(s plan.Step) bool { return !r.done[s.ID] })
+	return slices.DeleteFunc(slices.Concat(r.Plan.Groups, r.Plan.Steps), func(s plan.Step) bool { return !r.done[s.ID] })
 }
 
 // addOutcome adds the outcome of a step and reports whether the step was done.

@@ -33,10 +33,11 @@ func Build(in Input) (*Plan, error) {
 			closes: map[identity.PersonID]bool{}, creates: map[identity.PersonID]bool{}, reopens: map[audit.StepID]bool{}, vanished: map[identity.PersonID]bool{}, managers: map[ManagerState]int{}}
 		for _, e := range in.Catalogue.Entitlements {
 			if e.Target == t.Name {
-				e.Native = t.Observed.Spelling(e.Native)
+				e.Native = t.Native(e)
 				b.catalogue = append(b.catalogue, e)
 			}
 		}
+		b.planGroups(in.Catalogue)
 		builders = append(builders, b)
 	}
 	var people []identity.PersonID
@@ -80,6 +81,7 @@ func (p *Plan) append(of *Plan) {
 	} else {
 		p.Steps = append(p.Steps, of.Steps...)
 	}
+	p.Groups = append(p.Groups, of.Groups...)
 	p.Holds = append(p.Holds, of.Holds...)
 	p.Released = append(p.Released, of.Released...)
 	p.AwaitingCompleteRead = append(p.AwaitingCompleteRead, of.AwaitingCompleteRead...)
@@ -127,13 +129,14 @@ type builder struct {
 	referring []referring
 	former    map[identity.PersonID]bool // whose account is adopted only to be closed
 	suspended map[identity.PersonID]bool
-	leavers   map[identity.PersonID]bool // who has no employment any more
-	claiming  bool                       // accounts that were there are adopted
-	closes    map[identity.PersonID]bool // whose account is closed by the steps
-	creates   map[identity.PersonID]bool // whose account is created by the steps
-	reopens   map[audit.StepID]bool      // steps that enable what behov did not disable
-	vanished  map[identity.PersonID]bool // whose known account is gone
-	rejected  []Step                     // that a person rejected
+	leavers   map[identity.PersonID]bool    // who has no employment any more
+	claiming  bool                          // accounts that were there are adopted
+	closes    map[identity.PersonID]bool    // whose account is closed by the steps
+	creates   map[identity.PersonID]bool    // whose account is created by the steps
+	reopens   map[audit.StepID]bool         // steps that enable what behov did not disable
+	vanished  map[identity.PersonID]bool    // whose known account is gone
+	rejected  []Step                        // that a person rejected
+	comes     map[policy.EntitlementID]bool // whose group the plan creates
 }
 
 // planPerson plans one person in the target.

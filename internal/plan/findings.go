@@ -56,7 +56,7 @@ func (b *builder) findings(people []identity.PersonID) {
 			b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Reason: reason.Of(reason.GroupNameShared{Group: e.Native})})
 		} else if why := b.t.Observed.Unreadable(e.Native); why != "" {
 			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Reason: reason.Of(reason.MembersUnreadable{Group: e.Native, Detail: why})})
-		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) {
+		} else if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) && e.Group == nil {
 			b.addFinding(Finding{Kind: Missing, Entitlement: e.ID, Reason: reason.Of(reason.GroupMissing{Group: e.Native})})
 		}
 	}

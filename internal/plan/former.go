@@ -40,13 +40,13 @@ func (t *Target) inFormerGroups(person identity.PersonID, accountID string, enti
 // today, and not only because it is a former group of another entitlement that behov gave
 // the person.
 func (t *Target) inGroup(person identity.PersonID, accountID string, e policy.Entitlement) bool {
-	if !t.Observed.Member(accountID, e.Native) {
+	if !t.Observed.Member(accountID, t.Native(e)) {
 		return false
 	}
 	if len(t.FormerGroups) == 0 || t.gave(person, e.ID) {
 		return true
 	}
-	group := t.Observed.Spelling(e.Native)
+	group := t.Native(e)
 	for other, former := range t.FormerGroups {
 		if other != e.ID && slices.Contains(former, group) && t.gave(person, other) {
 			return false
@@ -77,7 +77,7 @@ func (t *Target) Moved(person identity.PersonID, e policy.Entitlement, catalogue
 func (t *Target) toLeave(person identity.PersonID, accountID string, entitlement policy.EntitlementID, catalogue []policy.Entitlement, comes func(policy.Entitlement) bool) []string {
 	return slices.DeleteFunc(t.inFormerGroups(person, accountID, entitlement), func(group string) bool {
 		return slices.ContainsFunc(catalogue, func(e policy.Entitlement) bool {
-			return e.Target == t.Name && t.Observed.Spelling(e.Native) == group && (t.inGroup(person, accountID, e) || comes != nil && comes(e))
+			return e.Target == t.Name && t.Native(e) == group && (t.inGroup(person, accountID, e) || comes != nil && comes(e))
 		})
 	})
 }

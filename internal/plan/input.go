@@ -137,6 +137,12 @@ type Target struct {
 	// and does not name for it now, as the target names them: people to whom behov gave
 	// it are moved from them, or were not yet seen to have been.
 	FormerGroups map[policy.EntitlementID][]string
+	// Groups are, by entitlement, the groups that behov created, GroupNames the names of
+	// those that are there. NoGroups says why behov cannot create groups here; empty when
+	// it can.
+	Groups     map[policy.EntitlementID]Group
+	GroupNames map[policy.EntitlementID]string
+	NoGroups   string
 	// Claims are the attributes by which existing accounts are recognised as people's.
 	Claims []string
 	// Ignore are patterns (as package path has them) of the names of accounts

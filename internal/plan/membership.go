@@ -83,7 +83,7 @@ func (b *builder) keepUnrepaired(person identity.PersonID, entitlement policy.En
 }
 
 func (b *builder) planAddMember(person identity.PersonID, e policy.Entitlement, why reason.Reason, accountID string, dependsOn []audit.StepID) {
-	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) || b.t.Observed.Unreadable(e.Native) != "" {
+	if b.t.Observed.Completeness.Complete && !b.t.Observed.Exists(e.Native) && !b.comes[e.ID] || b.t.Observed.Unreadable(e.Native) != "" {
 		return // reported once, as a finding
 	}
 	if len(b.t.FormerGroups[e.ID]) == 0 && b.keepUnrepaired(person, e.ID, accountID) {

@@ -41,9 +41,12 @@ type Observed struct {
 	caseless     map[string]string // by the form without case, the same; empty when several have it
 	memberships  []membership      // until Done
 	former       map[formerName]bool
-	dangling     map[string]int // members that name nothing, by the entitlement's name
-	members      []int32        // natives, of one account after another
-	membersOf    []int32        // where an account's begin in members; one more than accounts
+	dangling     map[string]int    // members that name nothing, by the entitlement's name
+	outside      map[string]bool   // entitlements with members that are no accounts in the managed scope
+	named        map[string]string // by the stable ID of a group, its name
+	marked       map[string]string // by the mark in a group, its stable ID
+	members      []int32           // natives, of one account after another
+	membersOf    []int32           // where an account's begin in members; one more than accounts
 }
 
 // packed is an account: all strings are parts of one.
@@ -168,6 +171,7 @@ func (o *Observed) Entitlement(e connectors.Entitlement) error {
 		o.ambiguous[e.Name] = true
 		return nil
 	}
+	o.noteGroup(e)
 	if e.Unreadable != "" {
 		if o.unreadable == nil {
 			o.unreadable = map[string]string{}
@@ -192,8 +196,12 @@ func (o *Observed) Membership(m connectors.Membership) error {
 		}
 		o.dangling[m.Entitlement] += m.DanglingMembers
 	}
-	if m.AccountID == "" {
-		return nil // not one of our accounts
+	if m.AccountID == "" { // not one of our accounts
+		if o.outside == nil {
+			o.outside = map[string]bool{}
+		}
+		o.outside[m.Entitlement] = true
+		return nil
 	}
 	o.memberships = append(o.memberships, membership{account: m.AccountID, native: numberOf(&o.natives, m.Entitlement)})
 	return nil

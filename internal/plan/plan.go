@@ -32,6 +32,10 @@ type Plan struct {
 	// names a digest and covers nothing else.
 	Digest audit.PlanDigest `json:"digest"`
 	Basis  Basis            `json:"basis"`
+	// Groups are steps on groups themselves: those that are created, before everything else,
+	// and those that are renamed or deleted, after it. They concern no person. AccountID is
+	// the group's own ID.
+	Groups []Step `json:"groups,omitempty"`
 	// Steps are in the order in which they are carried out.
 	Steps []Step `json:"steps"`
 	// Holds are steps that wait for a person's decision.
@@ -311,7 +315,7 @@ func (p *Plan) Status() Status {
 	switch {
 	case len(p.Holds) > 0 || len(p.AwaitingCompleteRead) > 0 || len(p.FailedSteps()) > 0:
 		return Held
-	case len(p.Steps) > 0:
+	case len(p.Steps)+len(p.Groups) > 0:
 		return Changes
 	}
 	return Nothing
@@ -325,6 +329,9 @@ func (p *Plan) Only(person identity.PersonID) (*Plan, error) {
 	}
 	one := &Plan{Basis: p.Basis, Steps: steps(p.Steps)}
 	one.Basis.Person = string(person)
+	one.Groups = slices.DeleteFunc(slices.Clone(p.Groups), func(g Step) bool {
+		return !slices.ContainsFunc(one.Steps, func(s Step) bool { return s.Op == connectors.AddMember && s.Entitlement == g.Entitlement })
+	})
 	for _, h := range p.Holds {
 		if h.Steps = steps(h.Steps); len(h.Steps) > 0 {
 			one.Holds = append(one.Holds, h)

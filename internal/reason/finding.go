@@ -212,6 +212,62 @@ type GroupMissing struct {
 	Group string `json:"group"`
 }
 
+// GroupNeeded says that the catalogue has behov create a group. Again is set when behov created
+// it before, and it is gone from the target.
+type GroupNeeded struct {
+	kind
+	Group string `json:"group"`
+	Again bool   `json:"again,omitempty"`
+}
+
+// GroupRetired says that the catalogue retires the group of an entitlement: no one is to have
+// it any more.
+type GroupRetired struct{ kind }
+
+// GroupNotCreated says that a group which the catalogue has behov create was there before:
+// behov uses it, and neither renames nor retires it.
+type GroupNotCreated struct {
+	kind
+	Group string `json:"group"`
+}
+
+// GroupNotCreatable says why the target lets behov create no groups.
+type GroupNotCreatable struct {
+	kind
+	Group  string `json:"group"`
+	Detail string `json:"detail"`
+}
+
+// GroupNameTaken says that behov cannot rename a group that it created: another group has the
+// name that the catalogue gives it now. Former is the one that it keeps.
+type GroupNameTaken struct {
+	kind
+	Group  string `json:"group"`
+	Former string `json:"former"`
+}
+
+// GroupInUse says that a group which is retired has members still.
+type GroupInUse struct {
+	kind
+	Group string `json:"group"`
+	Count int    `json:"count"`
+}
+
+// GroupLeft says that behov created a group and that the catalogue does not have behov manage
+// it any more.
+type GroupLeft struct {
+	kind
+	Group string `json:"group"`
+}
+
+// GroupUnowned says that no one who works here answers for a group that behov creates. Owner
+// is who did, and who has left; empty when the catalogue names no one.
+type GroupUnowned struct {
+	kind
+	Entitlement string `json:"entitlement"`
+	Owner       string `json:"owner,omitempty"`
+}
+
 // DanglingMembers says that a group holds members that name nothing in the target.
 type DanglingMembers struct {
 	kind

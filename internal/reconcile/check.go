@@ -15,7 +15,10 @@ import (
 
 // CheckEntitlements reads a target and returns an error that names the catalogue's
 // entitlements it lacks: no one could be given them.
+//
+// Groups that behov creates need not be there, where the target lets it create them.
 func CheckEntitlements(ctx context.Context, c *config.Config, target string, connector connectors.Connector) error {
+	creates := connector.Capabilities()[connectors.Groups].Can
 	observed := plan.NewObserved()
 	completeness, err := connector.Snapshot(ctx, observed)
 	if err != nil {
@@ -30,7 +33,7 @@ func CheckEntitlements(ctx context.Context, c *config.Config, target string, con
 	observed.Done(completeness)
 	var missing []string
 	for _, e := range c.Rules.Catalogue.Entitlements {
-		if e.Target == target && !observed.Exists(e.Native) && !observed.Ambiguous(e.Native) {
+		if e.Target == target && (e.Group == nil || !creates) && !observed.Exists(e.Native) && !observed.Ambiguous(e.Native) {
 			missing = append(missing, fmt.Sprintf("%q", e.Native))
 		}
 	}

@@ -2,10 +2,14 @@ package reconcile
 
 import (
 	"context"
+	"maps"
 	"slices"
 
+	"github.com/behov/behov/connectors"
+	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/plan"
 	"github.com/behov/behov/internal/policy"
+	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
 
@@ -23,7 +27,7 @@ func (e *Engine) setFormerGroups(t *plan.Target, recorded map[string][]string) {
 		}
 		for _, native := range natives {
 			native = t.Observed.Spelling(native)
-			if native == t.Observed.Spelling(of.Native) || slices.Contains(t.FormerGroups[id], native) {
+			if native == t.Native(of) || native == t.Observed.Spelling(of.Native) || slices.Contains(t.FormerGroups[id], native) {
 				continue
 			}
 			if t.FormerGroups == nil {
@@ -58,13 +62,30 @@ func (e *Engine) recordGroups(ctx context.Context, tx *store.Tx, w *inputs, t *p
 			continue
 		}
 		for _, native := range natives {
-			if native == current.Native || t.Observed.Ambiguous(native) || t.Observed.Unreadable(native) != "" {
+			if native == current.Native || native == t.Native(current) || t.Observed.Ambiguous(native) || t.Observed.Unreadable(native) != "" {
 				continue
 			}
 			if err := tx.ForgetEntitlementGroup(ctx, store.EntitlementGroup{Target: t.Name, Entitlement: entitlement, Native: native}); err != nil {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// bindGroups binds groups whose creation was not answered and that are there, by the mark in
+// them.
+func (e *Engine) bindGroups(ctx context.Context, tx *store.Tx, t *plan.Target) error {
+	for _, id := range slices.Sorted(maps.Keys(t.GroupNames)) {
+		g := t.Groups[id]
+		if !g.Found {
+			continue
+		}
+		if err := tx.BindGroup(ctx, t.Name, string(id), g.ID); err != nil {
+			return err
+		}
+		tx.Audit(audit.Record{At: e.Now(), Actor: e.Actor, Action: audit.StepEnded, Target: t.Name, Entitlement: string(id), Op: string(connectors.CreateGroup), Outcome: audit.AlreadyApplied,
+			Reason: reason.Of(reason.GroupNeeded{Group: t.GroupNames[id]})})
 	}
 	return nil
 }

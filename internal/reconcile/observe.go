@@ -93,7 +93,7 @@ func (e *Engine) recordObservations(ctx context.Context, w *inputs, p *plan.Plan
 			return err
 		}
 		for i := range w.targets {
-			if err := e.recordGroups(ctx, tx, w, &w.targets[i], groups[i]); err != nil {
+			if err := errors.Join(e.recordGroups(ctx, tx, w, &w.targets[i], groups[i]), e.bindGroups(ctx, tx, &w.targets[i])); err != nil {
 				return err
 			}
 		}
@@ -491,7 +491,7 @@ func (e *Engine) observedAccess(t plan.Target, person identity.PersonID) []strin
 // shares its name with another.
 func (e *Engine) observable(t plan.Target, name string) bool {
 	entitlement, ok := e.Config.Rules.Catalogue.Entitlement(policy.EntitlementID(name))
-	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(entitlement.Native) && !t.Observed.Ambiguous(entitlement.Native) && t.Observed.Unreadable(entitlement.Native) == ""
+	return name == audit.Account || ok && entitlement.Target == t.Name && t.Observed.Exists(t.Native(entitlement)) && !t.Observed.Ambiguous(t.Native(entitlement)) && t.Observed.Unreadable(entitlement.Native) == ""
 }
 
 // accountUnseen reports whether the account that behov knows as the person's is not

@@ -291,6 +291,9 @@ func (e *Engine) targetOf(c config.Target) plan.Target {
 	t.Adopts, t.Renames = can[connectors.Adopt].Can, can[connectors.Rename].Can
 	t.Deletes = can[connectors.Delete].Can
 	_, t.Sessions = connector.(connectors.SessionRevoker)
+	if _, manages := connector.(connectors.GroupManager); !manages || !can[connectors.Groups].Can {
+		t.NoGroups = cmp.Or(can[connectors.Groups].Note, "its connector cannot create groups")
+	}
 	return t
 }
 
@@ -302,6 +305,8 @@ type targetRecord struct {
 	open  []plan.Step
 	// groups are, by entitlement, the names in the target under which behov gave it.
 	groups map[string][]string
+	// managed are the groups that behov created there, by entitlement.
+	managed map[policy.EntitlementID]plan.Group
 }
 
 // readRecord reads what is recorded of a target. What another process records after
@@ -318,6 +323,14 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 	}
 	if r.groups, err = e.DB.EntitlementGroups(ctx, target); err != nil {
 		return r, err
+	}
+	managed, err := e.DB.ManagedGroups(ctx, target)
+	if err != nil {
+		return r, err
+	}
+	r.managed = make(map[policy.EntitlementID]plan.Group, len(managed))
+	for _, g := range managed {
+		r.managed[policy.EntitlementID(g.Entitlement)] = plan.Group{Mark: g.Mark, ID: g.Native}
 	}
 	id := w.sharedIDs()
 	for given, err := range e.DB.GivenAccess(ctx, target, w.covers.people) {
@@ -342,6 +355,7 @@ func (e *Engine) readRecord(ctx context.Context, w *inputs, target string) (r ta
 // readRecorded adds to a target what is recorded of it, and reads the rest.
 func (e *Engine) readRecorded(ctx context.Context, w *inputs, t *plan.Target, r targetRecord) error {
 	t.Bound, t.Given, w.openCounts[t.Name] = r.bound, r.given, len(r.open)
+	t.FindGroups(r.managed)
 	e.setFormerGroups(t, r.groups)
 	for _, s := range r.open {
 		// A step that was under way when a run was stopped may have been done;

@@ -26,6 +26,7 @@ import (
 	"github.com/behov/behov/internal/execute"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/plan"
+	"github.com/behov/behov/internal/policy"
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/store"
 )
@@ -141,10 +142,15 @@ func (e *Engine) executor() *execute.Executor {
 // basis returns what a plan from these inputs was made from.
 func (e *Engine) basis(in *inputs) *execute.Basis {
 	b := &execute.Basis{People: in.covers.people, Lock: in.lock, Sequences: in.sequences, ResolvedUpTo: in.resolvedUpTo, Open: in.open, FingerprintKey: in.fingerprintKey,
-		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Owners: map[identity.PersonID]identity.PersonID{}, Failing: map[audit.StepKey]bool{}, Due: map[string]identity.Date{}}
+		Accounts: in.accounts(), Suspended: map[identity.PersonID]bool{}, Owners: map[identity.PersonID]identity.PersonID{}, Failing: map[audit.StepKey]bool{}, Purposes: map[policy.EntitlementID]string{}, Due: map[string]identity.Date{}}
 	for _, c := range in.covers.targets {
 		if manual, is := c.Manual(); is {
 			b.Due[c.Name] = in.people.Day.AddDays(manual.Days)
+		}
+	}
+	for _, of := range e.Config.Rules.Catalogue.Entitlements {
+		if of.Group != nil {
+			b.Purposes[of.ID] = of.Group.Purpose
 		}
 	}
 	for person, facts := range in.people.Facts {
