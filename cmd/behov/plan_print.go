@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/access"
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
@@ -23,13 +24,20 @@ type planPrinter struct {
 func (a *planPrinter) print(p access.Plan) {
 	n, all := a.backend, a.all
 	a.printf("Plan %.12s for %s: ", p.Digest, p.Basis.AsOf)
-	if len(p.Steps) == 0 {
+	if len(p.Steps) == 0 && len(p.Groups) > 0 {
+		a.printf("%s.\n", groupCounts(p.Groups))
+	} else if len(p.Steps) == 0 {
 		text := nothingElse(unread(p))
 		a.printf("%s.\n", strings.ToLower(text[:1])+text[1:])
 	} else {
-		a.printf("%s for %s.\n", shownCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
+		groups := ""
+		if len(p.Groups) > 0 {
+			groups = groupCounts(p.Groups) + "; "
+		}
+		a.printf("%s%s for %s.\n", groups, shownCounts(p.Steps), count(len(people(p.Steps)), "person", "people"))
 	}
 	a.printSummary(summaryOfShown(p))
+	a.printGroups(p.Groups)
 	a.printSteps(p.Steps)
 	for _, h := range p.Holds {
 		a.printf("\nHELD in %s: %s.\n  %s. Look at them, and if they are right:\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, h.Why.Text, shownCounts(h.Steps), h.Digest)
@@ -73,6 +81,17 @@ func (a *planPrinter) print(p access.Plan) {
 		}
 	}
 	a.printFindings(p.Findings)
+}
+
+// printGroups prints the changes to groups themselves.
+func (a *app) printGroups(groups []access.GroupStep) {
+	if len(groups) == 0 {
+		return
+	}
+	a.printf("\nGroups\n")
+	for _, g := range groups {
+		a.printf("  %s %q for %s in %s\n      %s\n", verbs[connectors.Op(g.Op)].mark, g.Native, g.Entitlement, g.Target, g.Reason.Text)
+	}
 }
 
 // unread returns the targets that could not be read, and are not in a plan.

@@ -29,9 +29,12 @@ var verbs = map[connectors.Op]struct{ mark, one, many string }{
 	connectors.AddMember:          {"+", "entitlement given", "entitlements given"},
 	connectors.EnableAccount:      {"+", "account enabled", "accounts enabled"},
 	connectors.DeleteAccount:      {"-", "account deleted", "accounts deleted"},
+	connectors.CreateGroup:        {"+", "group created", "groups created"},
+	connectors.RenameGroup:        {"~", "group renamed", "groups renamed"},
+	connectors.DeleteGroup:        {"-", "group deleted", "groups deleted"},
 }
 
-var verbOrder = []connectors.Op{connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
+var verbOrder = []connectors.Op{connectors.CreateGroup, connectors.RenameGroup, connectors.DeleteGroup, connectors.AdoptAccount, connectors.CreateAccount, plan.PrepareAccount, connectors.EnableAccount, connectors.AddMember, connectors.UpdateAccount, connectors.RenameAccount,
 	plan.RevokeSessions, connectors.DisableAccount, connectors.RemoveMember, connectors.RemoveFormerMember, plan.LeaveFormerGroup, plan.RemoveFromFormerGroup, connectors.DeleteAccount}
 
 // stepCounts says "3 accounts created, 7 entitlements given".
@@ -48,6 +51,15 @@ func shownCounts(steps []access.Step) string {
 	counts := map[connectors.Op]int{}
 	for _, s := range steps {
 		counts[displayOp(s.Step)]++
+	}
+	return countsText(counts)
+}
+
+// groupCounts is shownCounts of changes to groups themselves.
+func groupCounts(groups []access.GroupStep) string {
+	counts := map[connectors.Op]int{}
+	for _, g := range groups {
+		counts[connectors.Op(g.Op)]++
 	}
 	return countsText(counts)
 }
@@ -104,6 +116,9 @@ func stepText(s *plan.Step) string {
 		what = strings.ReplaceAll(string(displayOp(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
+	if s.Person == "" {
+		return fmt.Sprintf("group %q for %s", s.Native, text)
+	}
 	if s.Op == connectors.RemoveFormerMember {
 		text = "an earlier name in " + text
 	}

@@ -26,14 +26,14 @@ func (a *app) printResult(r *execute.Result, n *access.View) {
 			a.printf("  … and %d more\n", len(r.Notes)-i)
 			break
 		}
-		a.printf("  done, but: %s, %s: %s\n", n.Name(done.Step.Person), stepText(&done.Step), n.Text(done.Detail))
+		a.printf("  done, but: %s, %s: %s\n", concerned(n, done.Step), stepText(&done.Step), n.Text(done.Detail))
 	}
 	for i, u := range r.NotDone {
 		if i == listed {
 			a.printf("  … and %d more\n", len(r.NotDone)-i)
 			break
 		}
-		a.printf("  %s: %s, %s: %s\n", u.Outcome, n.Name(u.Step.Person), stepText(&u.Step), n.Text(u.Detail))
+		a.printf("  %s: %s, %s: %s\n", u.Outcome, concerned(n, u.Step), stepText(&u.Step), n.Text(u.Detail))
 	}
 	for _, h := range r.Plan.Holds {
 		a.printf("HELD in %s: %s.\n  behov hold release %s --reason \"…\" --by YOU\n", h.Target, n.Text(h.Why), h.Digest)
@@ -49,6 +49,14 @@ func (a *app) printResult(r *execute.Result, n *access.View) {
 			a.printf("Target %s: %s\n", f.Target, n.Text(f.Reason))
 		}
 	}
+}
+
+// concerned names the person whom a step is about, or the target of one on a group.
+func concerned(n *access.View, s plan.Step) string {
+	if s.Person == "" {
+		return s.Target
+	}
+	return n.Name(s.Person)
 }
 
 // nothingToDo says so, of the targets that could be read.

@@ -223,7 +223,8 @@ func (a *app) printSimulation(n *backend, s simulationJSON, all bool) error {
 		a.printf("%s as many people as now.\n", count(same, "other entitlement is given to", "other entitlements are given to"))
 	}
 	a.printGrantChanges(n, s.Grants, all)
-	a.printf("\nBecause of it a run would do: %s.\n", cmp.Or(shownCounts(s.Steps), "nothing"))
+	a.printf("\nBecause of it a run would do: %s.\n", cmp.Or(shownCounts(s.Steps), groupCounts(s.Groups), "nothing"))
+	a.printGroups(s.Groups)
 	if len(s.Dropped) > 0 {
 		a.printf("It would not do, as it would without it: %s.\n", shownCounts(s.Dropped))
 	}

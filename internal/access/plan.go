@@ -19,7 +19,10 @@ type Plan struct {
 	// Digest names the plan. An approval names a digest and covers nothing else.
 	Digest audit.PlanDigest `json:"digest"`
 	Basis  plan.Basis       `json:"basis"` // what it was made from
-	Steps  []Step           `json:"steps"` // in the order in which they are carried out
+	// Groups are changes to groups themselves: creations come before all steps, the others
+	// after them.
+	Groups []GroupStep `json:"groups"`
+	Steps  []Step      `json:"steps"` // in the order in which they are carried out
 	// Holds are steps that wait for a person's decision, and Released those that a person
 	// released: they are among Steps.
 	Holds    []HeldSteps     `json:"holds"`
@@ -47,7 +50,7 @@ func (p Plan) Status() plan.Status {
 	switch {
 	case len(p.Holds) > 0 || len(p.AwaitingCompleteRead) > 0 || len(p.FailedSteps()) > 0:
 		return plan.Held
-	case len(p.Steps) > 0:
+	case len(p.Steps)+len(p.Groups) > 0:
 		return plan.Changes
 	}
 	return plan.Nothing
@@ -80,6 +83,25 @@ type Step struct {
 	*plan.Step        // the plan's own: a first plan has hundreds of thousands
 	Person     Ref    `json:"person"`
 	Reason     Reason `json:"reason"`
+}
+
+// GroupStep is one change to a group that behov created, or that it is to create.
+type GroupStep struct {
+	ID     audit.StepID `json:"id"`
+	Target string       `json:"target"`
+	Op     string       `json:"op"` // create-group, rename-group or delete-group
+	// GroupID is the target's own ID of the group; left out before it is there.
+	GroupID     string               `json:"group_id,omitempty"`
+	Entitlement policy.EntitlementID `json:"entitlement"`
+	Native      string               `json:"native"` // the name that it gets, or has, in the target
+	Reason      Reason               `json:"reason"`
+}
+
+// GroupSteps returns steps on groups with their sentences.
+func (v *View) GroupSteps(steps []plan.Step) []GroupStep {
+	return each(steps, func(s plan.Step) GroupStep {
+		return GroupStep{s.ID, s.Target, string(s.Op), s.AccountID, s.Entitlement, s.Native, v.Because(s.Reason)}
+	})
 }
 
 // HeldSteps are steps that wait for a person's decision.
@@ -150,7 +172,7 @@ func (v *View) Plan(p *plan.Plan) (Plan, error) {
 		return Plan{}, err
 	}
 	return Plan{
-		Digest: p.Digest, Basis: p.Basis, Steps: v.stepsOf(p.Steps), Released: append([]plan.Released{}, p.Released...),
+		Digest: p.Digest, Basis: p.Basis, Groups: v.GroupSteps(p.Groups), Steps: v.stepsOf(p.Steps), Released: append([]plan.Released{}, p.Released...),
 		Holds: each(p.Holds, func(h plan.Hold) HeldSteps {
 			return HeldSteps{h.Digest, h.Target, v.Because(h.Why), v.stepsOf(h.Steps), h.Accompanying}
 		}),

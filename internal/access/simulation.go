@@ -27,9 +27,11 @@ type Simulation struct {
 	Entitlements []reconcile.EntitlementChange `json:"entitlements"`
 	// Grants are those that begin, end, or come to another state.
 	Grants []GrantChange `json:"grants"`
-	// Steps are planned because of the change, and Dropped are not planned any more.
-	Steps   []Step `json:"steps"`
-	Dropped []Step `json:"dropped"`
+	// Groups are changes to groups themselves, Steps are planned because of the change, and
+	// Dropped are not planned any more.
+	Groups  []GroupStep `json:"groups"`
+	Steps   []Step      `json:"steps"`
+	Dropped []Step      `json:"dropped"`
 	// Holds and Findings come with the change.
 	Holds    []SimulatedHold `json:"holds"`
 	Findings []Finding       `json:"findings"`
@@ -114,7 +116,7 @@ func (v *View) Simulation(s *reconcile.Simulation, most int) (Simulation, error)
 	}
 	defer func() { v.listed = nil }()
 	out := Simulation{AsOf: s.AsOf, Plan: s.Plan, Rules: s.Rules, People: people, Cut: s.Cut, Newcomers: each(s.Newcomers, func(p identity.Person) Ref { return v.Ref(p.ID) }),
-		Entitlements: append([]reconcile.EntitlementChange{}, s.Entitlements...), Steps: v.stepsOf(s.Steps), Dropped: v.stepsOf(s.Dropped)}
+		Entitlements: append([]reconcile.EntitlementChange{}, s.Entitlements...), Groups: v.GroupSteps(s.Groups), Steps: v.stepsOf(s.Steps), Dropped: v.stepsOf(s.Dropped)}
 	out.Grants = each(s.Grants, func(g reconcile.GrantChange) GrantChange {
 		who, why := v.planned(g.Person, g.Reason)
 		return GrantChange{who, g.Entitlement, g.Before, g.After, why}

@@ -110,7 +110,11 @@ func (v *View) SystemStates(counted *Organisation) ([]SystemState, error) {
 			if known {
 				lastDay = identity.DateOf(last, v.Config.Zone)
 			}
-			state.Findings = v.findings(s, state, lastDay, counted)
+			groups, err := v.groupFindings(s, state)
+			if err != nil {
+				return nil, err
+			}
+			state.Findings = append(v.findings(s, state, lastDay, counted), groups...)
 			if counted != nil {
 				if state.Shortfalls, err = v.shortfallsOf(counted.Shortfalls[x.System]); err != nil {
 					return nil, err
@@ -200,6 +204,30 @@ func (v *View) findings(s policy.System, state SystemState, reviewed identity.Da
 		find(reason.AccessAgainstControls{Count: counted.Shortfalls[s.ID].Count})
 	}
 	return found
+}
+
+// groupFindings returns the groups that behov creates for a system and for which no one who
+// works here answers. Those without an owner of their own are the system's owner's.
+func (v *View) groupFindings(s policy.System, state SystemState) (found []Reason, err error) {
+	for _, e := range v.Config.Rules.Catalogue.Entitlements {
+		if e.System != s.ID || e.Group == nil || e.Retired() {
+			continue
+		}
+		if e.Group.Owner == "" {
+			if len(state.Owners) == 0 {
+				found = append(found, v.Because(reason.Of(reason.GroupUnowned{Entitlement: string(e.ID), Owner: s.Owner})))
+			}
+			continue
+		}
+		working, err := v.ownersWorking(policy.System{Owner: e.Group.Owner})
+		if err != nil {
+			return nil, err
+		}
+		if len(working) == 0 {
+			found = append(found, v.Because(reason.Of(reason.GroupUnowned{Entitlement: string(e.ID), Owner: e.Group.Owner})))
+		}
+	}
+	return found, nil
 }
 
 func (v *View) shortfallsOf(s Shortfalls) ([]SystemShortfall, error) {

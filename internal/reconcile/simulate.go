@@ -30,6 +30,8 @@ type Simulation struct {
 	// Plan is the digest of the plan once the change is made, and Rules that of its rules.
 	Plan  audit.PlanDigest `json:"plan"`
 	Rules string           `json:"rules"`
+	// Groups are the changes to groups themselves that are planned because of the change.
+	Groups []plan.Step `json:"groups"`
 	// Steps are those that are planned because of the change, and Dropped those that are not
 	// planned any more. Steps that are held are among them.
 	Steps   []plan.Step `json:"steps"`
@@ -173,6 +175,9 @@ func (e *Engine) Simulate(ctx context.Context, asOf identity.Date, change Change
 		}
 	}
 	s.Plan, s.Steps, s.Dropped = after.Digest, stepsWithout(after, before), stepsWithout(before, after)
+	s.Groups = slices.DeleteFunc(slices.Clone(after.Groups), func(g plan.Step) bool {
+		return slices.ContainsFunc(before.Groups, func(b plan.Step) bool { return b.ID == g.ID && b.Native == g.Native })
+	})
 	for _, h := range after.Holds {
 		if !slices.ContainsFunc(before.Holds, func(b plan.Hold) bool { return b.Digest == h.Digest }) {
 			s.Holds = append(s.Holds, NewHold{h.Target, h.Why, len(h.Steps)})
@@ -334,7 +339,7 @@ var grantStates = []GrantState{"", GrantGiven, GrantWaiting, GrantUndecided}
 // stateOf says how what a person needs stands, and why.
 func stateOf(p *plan.Person, g *policy.Grant) (int8, reason.Reason) {
 	switch {
-	case !p.NoEntitlementReason.IsZero() && !p.Prepare, g.Gate == policy.Denied, g.Gate == policy.Revoked:
+	case !p.NoEntitlementReason.IsZero() && !p.Prepare, g.Gate == policy.Denied, g.Gate == policy.Revoked, g.Gate == policy.Withheld:
 		return 0, g.GateReason
 	case !p.UndecidedReason.IsZero():
 		return 3, p.UndecidedReason

@@ -68,7 +68,7 @@ func (s *site) planned() {
 		if err != nil || made == nil {
 			return planPage{Task: t}, err
 		}
-		p := planPage{Task: t, BySystem: v.query("by") == "system", Counts: counts(made.Steps), Waits: len(made.GatedGrants)}
+		p := planPage{Task: t, BySystem: v.query("by") == "system", Counts: counts(slices.Concat(made.Groups, made.Steps)), Waits: len(made.GatedGrants)}
 		shown, err := v.PlanListed(made, groupsListed)
 		if err != nil {
 			return nil, err

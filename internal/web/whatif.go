@@ -166,7 +166,7 @@ func (s *site) whatIf() {
 		if err != nil {
 			return nil, err
 		}
-		p := trialResult{Task: t, Simulation: &shown, Import: v.foreseen(made), Steps: counts(made.Steps), Dropped: counts(made.Dropped)}
+		p := trialResult{Task: t, Simulation: &shown, Import: v.foreseen(made), Steps: counts(slices.Concat(made.Groups, made.Steps)), Dropped: counts(made.Dropped)}
 		if shown.AsOf > identity.DateOf(t.BeganUS.Time(), s.Config.Zone) {
 			p.AsOf = shown.AsOf
 		}
