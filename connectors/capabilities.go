@@ -14,7 +14,7 @@ const (
 	Delete     Ability = "delete accounts"
 	Restore    Ability = "restore deleted accounts"
 	Members    Ability = "memberships"
-	Groups     Ability = "create, rename and delete groups"
+	Groups     Ability = "manage groups"
 	Password   Ability = "first password"
 	MFA        Ability = "MFA enrolment"
 	Passes     Ability = "temporary access passes"

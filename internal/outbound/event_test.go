@@ -95,7 +95,7 @@ func actions(t *testing.T) (all []audit.Action) {
 // withheld are the parameters of reasons that are text and that no event has: what a
 // person or a target wrote, what HR or a target calls something, and what stands in
 // findings and refusals only.
-const withheld = `account accounts action anchor as character column columns contract detail employment encoding event field file first former from group
+const withheld = `account accounts action owner anchor as character column columns contract detail employment encoding event field file first former from group
 approvers request after_due scope conflict conflicts control controls country needs with method type has hours is item key kinds name named names near no place prefix purpose record says services session setting sheets shows since state stronger systems text user was why yes current start to roles formats missing job unit plan order fault what of values by value pattern written`
 
 // TestEveryParameterIsSharedOrWithheld: a new parameter of a reason that is text is not
