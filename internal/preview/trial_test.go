@@ -54,6 +54,8 @@ func TestSimulateRules(t *testing.T) {
 		"catalogue": {"catalogue.yaml": otherCatalogue},
 		"both":      {"policy.csv": otherPolicy, "catalogue.yaml": otherCatalogue},
 		"units":     {"units.csv": "unit,parent,name\noffice,,The office\nhideout,office,The hideout\n"},
+		"groups":    {"catalogue.yaml": strings.Replace(otherCatalogue, "authoritative: true", "group: {purpose: lend}", 1)},
+		"retired":   {"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, deputies: [deputy], target: one, entitlements: {library: {authoritative: true, group: {retire: empty}}, desk: {}}}\n"},
 		"nothing":   {"policy.csv": "p, everyone, true, base:staff, allow, everybody\np, librarian, r.sub.job_code == 'LIB', lib:library, allow, lends books\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,8 +91,15 @@ func TestSimulateRules(t *testing.T) {
 						t.Errorf("%+v", c)
 					}
 				}
+			} else if name == "retired" {
+				if want := "Hemligsson lib:library given none\nStaff lib:library given none"; grants(o, got.Simulation, t) != want {
+					t.Errorf("grants: %s", grants(o, got.Simulation, t))
+				}
 			} else if len(got.Grants) > 0 {
 				t.Errorf("grants: %s", grants(o, got.Simulation, t))
+			}
+			if name == "groups" && (len(got.Groups) != 1 || got.Groups[0].Native != "shelves") {
+				t.Errorf("groups: %+v", got.Groups)
 			}
 			if name == "nothing" && len(got.Steps)+len(got.Dropped)+len(got.Findings) > 0 {
 				t.Errorf("the same rules would do something: %+v", got.Simulation)
