@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -215,6 +216,26 @@ func wantKnownRequests(t *testing.T, requests []standin.Request) {
 	}
 }
 
+// groupsOfItsOwn creates, renames and deletes a group.
+func groupsOfItsOwn(t *testing.T, c connectors.Connector) {
+	t.Helper()
+	id := ""
+	for _, change := range []connectors.GroupChange{
+		{Op: connectors.CreateGroup, Name: "made", Mark: "0193f2a4-7c1e-7000-8000-00000000cccc", Purpose: "a test"},
+		{Op: connectors.RenameGroup, Name: "made again"},
+		{Op: connectors.DeleteGroup},
+	} {
+		if change.Op != connectors.CreateGroup {
+			change.ID = id
+		}
+		out, err := c.(connectors.GroupManager).ChangeGroup(t.Context(), change)
+		if err != nil || out.Status != connectors.Applied {
+			t.Fatalf("%s: %+v, %v", change.Op, out, err)
+		}
+		id = cmp.Or(out.GroupID, id)
+	}
+}
+
 // TestRequestsFitTheSDK uses everything the connector can do, and checks that it
 // sent each kind of request, and that all are valid.
 func TestRequestsFitTheSDK(t *testing.T) {
@@ -227,6 +248,7 @@ func TestRequestsFitTheSDK(t *testing.T) {
 	byDelta := open(t, cfg)
 	everything(t, s, c)
 	snapshot(t, byDelta)
+	groupsOfItsOwn(t, c)
 	snapshot(t, byDelta)
 	requests := s.Requests()
 	wantKnownRequests(t, requests)

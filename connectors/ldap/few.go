@@ -103,7 +103,7 @@ func (r *reading) readMatching(ctx context.Context, filters []string) ([]*ldap.E
 // groups of the same name make the name ambiguous, as in a snapshot.
 func (r *reading) readNamedGroups(ctx context.Context, names []string) (groups map[string]string, err error) {
 	s := r.session
-	attributes := []string{s.groupAttribute()}
+	attributes := []string{s.groupAttribute(), s.cfg.IDAttribute, descriptionAttribute}
 	if s.flavour.primaryGroups {
 		attributes = append(attributes, sidAttribute)
 	}

@@ -33,7 +33,11 @@ func (f *accountReading) entitlements(ctx context.Context, names []string, sink 
 			continue
 		}
 		ambiguous := len(found[name]) > 1
-		if err := sink.Entitlement(connectors.Entitlement{Name: name, Ambiguous: ambiguous}); err != nil {
+		e := connectors.Entitlement{Name: name, Ambiguous: ambiguous}
+		if !ambiguous {
+			e.ID, e.Mark = found[name][0].id(), groupMark(found[name][0])
+		}
+		if err := sink.Entitlement(e); err != nil {
 			return connectors.Completeness{}, err
 		}
 		if ambiguous {

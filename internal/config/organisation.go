@@ -83,11 +83,11 @@ func (l *loader) managedGroup(doc *document, at string, y *groupYAML, e policy.E
 	}
 	g := &policy.ManagedGroup{Owner: l.person(doc, at+".owner", identity.CleanText(y.Owner), c), Purpose: or(identity.CleanText(y.Purpose), or(e.Purpose, e.Name)), Retire: policy.Retirement(y.Retire)}
 	switch g.Retire {
-	case policy.NotRetired, policy.RetireEmpty, policy.RetireGone:
+	case "", policy.RetireEmpty, policy.RetireDelete:
 	default:
 		doc.report(at+".retire", "%q is not a way to retire a group: empty keeps it without members, delete deletes it once no one is in it", y.Retire)
 	}
-	if g.Retire != policy.NotRetired && e.Requesting != (policy.Requesting{}) {
+	if g.Retire != "" && e.Requesting != (policy.Requesting{}) {
 		doc.report(at+".retire", "entitlement %s is retired and can be requested: remove requestable and emergency", e.ID)
 	}
 	if t, ok := c.Target(e.Target); ok {

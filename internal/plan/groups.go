@@ -106,7 +106,7 @@ func (b *builder) planKnownGroup(e policy.Entitlement, known Group, name string)
 	members := b.t.Observed.memberCount(name)
 	renamed := b.t.Observed.canonicalName(name) != b.t.Observed.canonicalName(e.Native)
 	switch {
-	case e.Group.Retire == policy.RetireGone && members == 0 && b.t.Paused.IsZero():
+	case e.Group.Retire == policy.RetireDelete && members == 0 && b.t.Paused.IsZero():
 		b.addGroupStep(connectors.DeleteGroup, policy.Entitlement{ID: e.ID, Native: name}, known.ID, reason.GroupRetired{})
 		return
 	case e.Retired() && members > 0:

@@ -49,18 +49,18 @@ type ManagedGroup struct {
 	Retire Retirement
 }
 
-// Retirement is what becomes of a group that no one is to have any more.
+// Retirement is what becomes of a group that no one is to have any more; empty of one that
+// people have.
 type Retirement string
 
 // The kinds of retirement.
 const (
-	NotRetired  Retirement = ""
-	RetireEmpty Retirement = "empty"  // it stays, without members
-	RetireGone  Retirement = "delete" // it is deleted once no one is in it
+	RetireEmpty  Retirement = "empty"  // it stays, without members
+	RetireDelete Retirement = "delete" // it is deleted once no one is in it
 )
 
 // Retired reports whether no one is to have the entitlement any more.
-func (e *Entitlement) Retired() bool { return e.Group != nil && e.Group.Retire != NotRetired }
+func (e *Entitlement) Retired() bool { return e.Group != nil && e.Group.Retire != "" }
 
 // System is an application that people have access to.
 type System struct {

@@ -44,7 +44,7 @@ func TestGroupsInDirectories(t *testing.T) {
 			}
 
 			for _, id := range []policy.EntitlementID{"dir:library", "dir:school"} {
-				manage(id, func(e *policy.Entitlement) { e.Group = &policy.ManagedGroup{Retire: policy.RetireGone} })
+				manage(id, func(e *policy.Entitlement) { e.Group = &policy.ManagedGroup{Retire: policy.RetireDelete} })
 			}
 			for range 3 {
 				r.run()

@@ -105,7 +105,7 @@ func TestAGroupIsCreatedRenamedAndRetired(t *testing.T) {
 	}
 	h.settledRun() // which forgets the former name
 
-	h.club(func(e *policy.Entitlement) { e.Group.Retire = policy.RetireGone })
+	h.club(func(e *policy.Entitlement) { e.Group.Retire = policy.RetireDelete })
 	r = h.settledRun()
 	if got := groupOps(r) + h.groups("1"); got != "school staff" {
 		t.Errorf("retired: %s", got)
@@ -164,14 +164,14 @@ func TestGroupsOfOthersAreLeftAlone(t *testing.T) {
 		t.Errorf("an existing group: %s", got)
 	}
 	h.wantFinding(r, plan.Unmanaged, "was there before")
-	h.club(func(e *policy.Entitlement) { e.Group.Retire = policy.RetireGone })
+	h.club(func(e *policy.Entitlement) { e.Group.Retire = policy.RetireDelete })
 	h.settledRun()
 	h.settledRun()
 	if got := h.groups("1"); got != "school staff" || len(h.named("secret2")) != 1 {
 		t.Errorf("retired: %s, %v", got, h.named("secret2"))
 	}
 
-	h.club(func(e *policy.Entitlement) { e.Native, e.Group.Retire = "club", policy.NotRetired })
+	h.club(func(e *policy.Entitlement) { e.Native, e.Group.Retire = "club", "" })
 	h.settledRun()
 	h.club(func(e *policy.Entitlement) { e.Native = "secret2" })
 	r = h.settledRun()
@@ -285,7 +285,7 @@ func TestGroupsOfOthersStay(t *testing.T) {
 				h.club(func(e *policy.Entitlement) { e.Native = name })
 			case 1:
 				h.club(func(e *policy.Entitlement) {
-					e.Group = &policy.ManagedGroup{Retire: rapid.SampledFrom([]policy.Retirement{"", "", policy.RetireEmpty, policy.RetireGone}).Draw(rt, "retire")}
+					e.Group = &policy.ManagedGroup{Retire: rapid.SampledFrom([]policy.Retirement{"", "", policy.RetireEmpty, policy.RetireDelete}).Draw(rt, "retire")}
 				})
 			case 2:
 				h.club(func(e *policy.Entitlement) { e.Group = nil })
