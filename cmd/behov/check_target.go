@@ -43,6 +43,11 @@ func (a *app) checkTarget(ctx context.Context, c *config.Config, t config.Target
 	if err := errors.Join(targets.CheckFirstPassword(t.FirstPassword), connected[t.Name].Check(ctx)); err != nil {
 		return "", err
 	}
+	if t.MFA {
+		if err := targets.CheckFirstPass(c.FirstPass); err != nil {
+			return "", err
+		}
+	}
 	if err := reconcile.CheckEntitlements(ctx, c, t.Name, connected[t.Name]); err != nil {
 		return "", err
 	}

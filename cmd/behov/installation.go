@@ -132,7 +132,7 @@ func (a *app) engine(ctx context.Context, i *installation) (e *reconcile.Engine,
 		return nil, nil, err
 	}
 	p := newProgress(a.stderr)
-	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: connected, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience}
+	e = &reconcile.Engine{DB: i.db, Config: i.config, Targets: connected, Now: a.now, Actor: actor, Progress: p.show, RetryAllSteps: true, LockWait: a.patience, Passes: targets.PassSink(i.config.FirstPass)}
 	return e, func() { p.done(); closeTargets(connected) }, nil
 }
 

@@ -65,6 +65,9 @@ type Config struct {
 	// of joiners who need a pass.
 	MFASuspendAfter int
 	MFAAskManager   bool
+	// FirstPass is how passes of people who begin are issued and handed over; the zero value is
+	// not at all.
+	FirstPass FirstPass
 	Rules           *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights
@@ -224,6 +227,13 @@ type Target struct {
 	Settings Settings
 	// references are the references of the connector's secrets, by field.
 	references map[string]string
+}
+
+// FirstPass is where the passes are handed over with which people who begin enrol for MFA, and
+// for how long they are valid.
+type FirstPass struct {
+	To    FirstPassword
+	Valid time.Duration
 }
 
 // FirstPassword is where first passwords are delivered; the zero value is

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/connectors/graph"
@@ -87,14 +88,46 @@ func (l *loader) orderReceivers(doc *document, at string, m *manual.Config, c *C
 }
 
 func (l *loader) password(doc *document, at string, y targetYAML, t *Target) {
-	p := y.Password
-	if p.Directory != "" && len(p.Command) > 0 {
-		doc.report(at+".first_password", "either a directory or a command, not both")
+	t.FirstPassword = l.handover(doc, at+".first_password", "passwords", y.Password.Directory, y.Password.Command)
+}
+
+// handover returns where secrets are handed over.
+func (l *loader) handover(doc *document, at, what, directory string, command []string) FirstPassword {
+	if directory != "" && len(command) > 0 {
+		doc.report(at, "either a directory or a command, not both")
 	}
-	t.FirstPassword = FirstPassword{Directory: l.file(p.Directory), Command: p.Command}
-	if len(p.Command) > 0 && !filepath.IsAbs(p.Command[0]) {
-		doc.report(at+".first_password.command", "%q must be an absolute path, so that it is clear which program gets the passwords", p.Command[0])
+	if len(command) > 0 && !filepath.IsAbs(command[0]) {
+		doc.report(at+".command", "%q must be an absolute path, so that it is clear which program gets the %s", command[0], what)
 	}
+	return FirstPassword{Directory: l.file(directory), Command: command}
+}
+
+// The hours for which a pass is valid: Graph's policy allows 10 minutes to 30 days
+// (https://learn.microsoft.com/entra/identity/authentication/howto-authentication-temporary-access-pass).
+const (
+	defaultPassHours = 8
+	mostPassHours    = 30 * 24
+)
+
+// firstPass returns how passes of people who begin are issued.
+func (l *loader) firstPass(doc *document, directory string, command []string, hours int) FirstPass {
+	const at = "$.mfa.first_pass"
+	p := FirstPass{To: l.handover(doc, at, "passes", directory, command), Valid: defaultPassHours * time.Hour}
+	nowhere := p.To.Directory == "" && len(p.To.Command) == 0
+	switch {
+	case nowhere && hours != 0:
+		doc.report(at, "it says for how long a pass is valid and not where it is handed over: add directory or command")
+	case nowhere:
+		return FirstPass{}
+	case l.noMFATarget:
+		doc.report(at, "no target issues passes: say under mfa.target which one does")
+	}
+	if hours < 0 || hours > mostPassHours {
+		doc.report(at+".hours", "%d hours: it must be 1 to %d", hours, mostPassHours)
+	} else if hours > 0 {
+		p.Valid = time.Duration(hours) * time.Hour
+	}
+	return p
 }
 
 // checkConnector has the connector validate its settings. It opens no connection.

@@ -113,6 +113,19 @@ type fileYAML struct {
 		// AskManager has the manager told, on the day on which a person begins who is not
 		// enrolled, to have a pass issued and hand it over. It needs notices. Default: false.
 		AskManager bool `yaml:"ask_manager"`
+		// FirstPass has behov itself issue a pass on the day on which a person begins who is
+		// not enrolled, or within a week of it, and hand it over to a directory or a program,
+		// which passes it on.
+		FirstPass struct {
+			// Directory is a directory that gets one file for each pass, readable for its
+			// owner only.
+			Directory string `yaml:"directory"`
+			// Command is a program with its arguments, that gets each pass as JSON on its
+			// standard input.
+			Command []string `yaml:"command"`
+			// Hours is for how many hours a pass is valid. Default: 8.
+			Hours int `yaml:"hours"`
+		} `yaml:"first_pass"`
 	} `yaml:"mfa"`
 	// Reviews are access reviews that behov serve starts by itself, by name: on days, or at
 	// events.
@@ -392,6 +405,7 @@ func (l *loader) load() *Config {
 	if f.MFA.SuspendAfter > 0 && l.noMFATarget {
 		doc.report("$.mfa.suspend_after", "no one can be seen to enrol: say under mfa.target which target knows")
 	}
+	c.FirstPass = l.firstPass(doc, f.MFA.FirstPass.Directory, f.MFA.FirstPass.Command, f.MFA.FirstPass.Hours)
 	if f.MFA.AskManager && c.Notices == nil {
 		doc.report("$.mfa.ask_manager", "managers are told by notices: write notices, with alerts.email")
 	}

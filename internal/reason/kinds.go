@@ -273,6 +273,8 @@ var kindTable = []struct {
 	{"login-exposed", LoginExposed{}},
 	{"no-pass", NoPass{}},
 	{"no-pass-received", NoPassReceived{}},
+	{"first-pass", FirstPass{}},
+	{"pass-not-handed-over", PassNotHandedOver{}},
 	{"pass-valid", PassValid{}},
 	{"no-rule", NoRule{}},
 	{"grant-held", GrantHeld{}},

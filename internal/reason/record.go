@@ -302,6 +302,18 @@ type NoPass struct {
 // NoPassReceived says that the target issued no pass.
 type NoPassReceived struct{ kind }
 
+// FirstPass says that behov issued a pass because the person begins and is not enrolled for MFA.
+type FirstPass struct {
+	kind
+	Start identity.Date `json:"start"`
+}
+
+// PassNotHandedOver says that a pass could not be handed over, and was withdrawn.
+type PassNotHandedOver struct {
+	kind
+	Detail string `json:"detail"`
+}
+
 // PassValid says that the pass is valid for a while.
 type PassValid struct {
 	kind

@@ -43,6 +43,9 @@ type Engine struct {
 	RetryAllSteps bool
 	// LockWait is for how long a run waits for another one to be done.
 	LockWait time.Duration
+	// Passes gets the passes that runs issue to people who begin, where the configuration has
+	// them issued.
+	Passes PassSink
 	// Progress, when set, is called with how far a stage has come, from several
 	// goroutines, one at a time.
 	Progress func(stage string, done, total int)
@@ -173,7 +176,7 @@ func (e *Engine) finish(ctx context.Context, in *inputs, r *execute.Result) erro
 	if !in.covers.readsEveryone() {
 		return nil
 	}
-	return errors.Join(e.recordTargetStates(ctx, in, r), e.recordSignIns(ctx, in), e.erase(ctx, in))
+	return errors.Join(e.recordTargetStates(ctx, in, r), e.recordSignIns(ctx, in), e.issueFirstPasses(ctx, in), e.erase(ctx, in))
 }
 
 // RecordMoversAndErase records which people moved, asks about the access that they have

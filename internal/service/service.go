@@ -167,7 +167,7 @@ func (s *Service) newGeneration(c *config.Config) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{config: c,
-		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: identity.System},
+		engine: &reconcile.Engine{DB: s.DB, Config: c, Targets: connected, Now: s.Now, Actor: identity.System, Passes: targets.PassSink(c.FirstPass)},
 		hr:     &hr.Importer{DB: s.DB, Config: c, Now: s.Now, Actor: identity.System}}
 	if s.Listen != nil {
 		if g.handler, err = s.Listen(c, g.engine, g.hr); err != nil {

@@ -19,11 +19,25 @@ import (
 // PasswordSink returns the sink of a target's first passwords; nil when none is
 // configured.
 func PasswordSink(target string, to config.FirstPassword) connectors.PasswordSink {
+	if c := channelOf("first password", to); c != nil {
+		return passwords{target, c}
+	}
+	return nil
+}
+
+// channel hands secrets over, each as JSON. name is of whom it is.
+type channel interface {
+	deliver(ctx context.Context, name string, content []byte) error
+}
+
+// channelOf returns where secrets are handed over; nil for nowhere. doing is what they are,
+// for errors.
+func channelOf(doing string, to config.FirstPassword) channel {
 	switch {
 	case to.Directory != "":
-		return passwordFiles{target, to.Directory}
+		return secretFiles{doing, to.Directory}
 	case len(to.Command) > 0:
-		return passwordCommand{target, to.Command}
+		return secretCommand{doing, to.Command}
 	}
 	return nil
 }
@@ -31,13 +45,18 @@ func PasswordSink(target string, to config.FirstPassword) connectors.PasswordSin
 // CheckFirstPassword says why first passwords cannot be handed over: the directory
 // cannot be written to, or others can read it, or the program is not there.
 // Call it early: otherwise the error comes after an account was created.
-func CheckFirstPassword(to config.FirstPassword) error {
+func CheckFirstPassword(to config.FirstPassword) error { return checkChannel("first_password", to) }
+
+// CheckFirstPass says why first passes cannot be handed over.
+func CheckFirstPass(to config.FirstPass) error { return checkChannel("first_pass", to.To) }
+
+func checkChannel(setting string, to config.FirstPassword) error {
 	switch {
 	case to.Directory != "":
-		return (passwordFiles{dir: to.Directory}).ready()
+		return (secretFiles{setting, to.Directory}).ready()
 	case len(to.Command) > 0:
 		if _, err := exec.LookPath(to.Command[0]); err != nil {
-			return fmt.Errorf("first_password: command %s cannot be run: %w", to.Command[0], err)
+			return fmt.Errorf("%s: command %s cannot be run: %w", setting, to.Command[0], err)
 		}
 	}
 	return nil
@@ -51,65 +70,98 @@ type firstPassword struct {
 	Password string `json:"password"`
 }
 
-func encode(target string, account connectors.AccountRef, password string) ([]byte, error) {
-	return json.Marshal(firstPassword{Target: target, Person: account.Anchor, Account: account.Name, Password: password}) //nolint:gosec // it is what is handed over
+// passwords hands over first passwords.
+type passwords struct {
+	target  string
+	channel channel
 }
 
-// passwordFiles writes each password into a file of its own, named after the
-// person by opaque ID.
-type passwordFiles struct{ target, dir string }
-
 // FirstPassword implements connectors.PasswordSink.
-func (p passwordFiles) FirstPassword(_ context.Context, account connectors.AccountRef, password string) error {
-	content, err := encode(p.target, account, password)
+func (p passwords) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
+	content, err := json.Marshal(firstPassword{Target: p.target, Person: account.Anchor, Account: account.Name, Password: password}) //nolint:gosec // it is what is handed over
 	if err != nil {
 		return fmt.Errorf("first password: %w", err)
 	}
+	return p.channel.deliver(ctx, filepath.Base(account.Anchor)+"."+filepath.Base(p.target), content)
+}
+
+// firstPass is what is handed over, as JSON.
+type firstPass struct {
+	Target  string    `json:"target"`
+	Person  string    `json:"person"`
+	Account string    `json:"account"`
+	Pass    string    `json:"pass"`
+	Starts  time.Time `json:"starts"`
+	Expires time.Time `json:"expires"`
+}
+
+// Passes hands over first passes.
+type Passes struct{ channel channel }
+
+// PassSink returns the sink of first passes.
+func PassSink(to config.FirstPass) Passes { return Passes{channelOf("first pass", to.To)} }
+
+// FirstPass hands over a pass. An error means that it was not handed over.
+func (p Passes) FirstPass(ctx context.Context, target string, account connectors.AccountRef, pass connectors.Pass) error {
+	if p.channel == nil {
+		return errors.New("first pass: nothing is configured that takes it")
+	}
+	content, err := json.Marshal(firstPass{Target: target, Person: account.Anchor, Account: account.Name, Pass: pass.Code, Starts: pass.Starts.UTC(), Expires: pass.Expires.UTC()})
+	if err != nil {
+		return fmt.Errorf("first pass: %w", err)
+	}
+	return p.channel.deliver(ctx, filepath.Base(account.Anchor)+"."+filepath.Base(target)+".pass", content)
+}
+
+// secretFiles writes each secret into a file of its own.
+type secretFiles struct{ doing, dir string }
+
+func (p secretFiles) deliver(_ context.Context, name string, content []byte) error {
 	if err := p.prepare(); err != nil {
 		return err
 	}
-	f, err := p.create(filepath.Base(account.Anchor) + "." + filepath.Base(p.target))
+	f, err := p.create(name)
 	if err != nil {
-		return fmt.Errorf("first password: %w", err)
+		return fmt.Errorf("%s: %w", p.doing, err)
 	}
 	_, err = f.Write(append(content, '\n'))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("first password: %w", err)
+		return fmt.Errorf("%s: %w", p.doing, err)
 	}
 	return nil
 }
 
-// prepare makes the directory when it is not there, and says why no password may
+// prepare makes the directory when it is not there, and says why no secret may
 // be written into it.
-func (p passwordFiles) prepare() error {
+func (p secretFiles) prepare() error {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return fmt.Errorf("first password: %w", err)
+		return fmt.Errorf("%s: %w", p.doing, err)
 	}
 	info, err := os.Stat(p.dir)
 	if err != nil {
-		return fmt.Errorf("first password: %w", err)
+		return fmt.Errorf("%s: %w", p.doing, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("first password: %s can be read by others: chmod 700 it", p.dir)
+		return fmt.Errorf("%s: %s can be read by others: chmod 700 it", p.doing, p.dir)
 	}
 	return nil
 }
 
 // ready says why no file can be written.
-func (p passwordFiles) ready() error {
+func (p secretFiles) ready() error {
 	if err := p.prepare(); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(p.dir, ".check-*")
 	if err != nil {
-		return fmt.Errorf("first password: %w", err)
+		return fmt.Errorf("%s: %w", p.doing, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // create creates a new file. An account that is created a second time may have an older
 // file.
-func (p passwordFiles) create(name string) (*os.File, error) {
+func (p secretFiles) create(name string) (*os.File, error) {
 	for n := 1; ; n++ {
 		file := name + ".json"
 		if n > 1 {
@@ -122,11 +174,11 @@ func (p passwordFiles) create(name string) (*os.File, error) {
 	}
 }
 
-// passwordCommand runs a program for each password. The program reads it from its
+// secretCommand runs a program for each secret. The program reads it from its
 // standard input: every user of the machine can see arguments.
-type passwordCommand struct {
-	target string
-	argv   []string
+type secretCommand struct {
+	doing string
+	argv  []string
 }
 
 // handoverTime is how long the program may take.
@@ -144,18 +196,13 @@ func programEnvironment() []string {
 	return env
 }
 
-// FirstPassword implements connectors.PasswordSink.
-func (p passwordCommand) FirstPassword(ctx context.Context, account connectors.AccountRef, password string) error {
-	content, err := encode(p.target, account, password)
-	if err != nil {
-		return fmt.Errorf("first password: %w", err)
-	}
+func (p secretCommand) deliver(ctx context.Context, _ string, content []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, handoverTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...) //nolint:gosec // the operator names it
 	cmd.Stdin, cmd.Env, cmd.WaitDelay = bytes.NewReader(content), programEnvironment(), time.Second
-	if err := cmd.Run(); err != nil { // what it says may have the password in it
-		return fmt.Errorf("first password: %s: %w", p.argv[0], err)
+	if err := cmd.Run(); err != nil { // what it says may have the secret in it
+		return fmt.Errorf("%s: %s: %w", p.doing, p.argv[0], err)
 	}
 	return nil
 }

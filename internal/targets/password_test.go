@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/behov/behov/connectors"
 	"github.com/behov/behov/internal/config"
@@ -43,6 +44,28 @@ func TestCheckFirstPassword(t *testing.T) {
 	left, err := os.ReadDir(filepath.Join(dir, "new"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left in the directory: %v, %v", left, err)
+	}
+}
+
+// First passes go the same ways, with until when they are valid.
+func TestFirstPassesAreHandedOver(t *testing.T) {
+	account := connectors.AccountRef{ID: "id", Anchor: "0198-person", Name: "anna"}
+	pass := connectors.Pass{Code: "p4ss", Starts: time.Date(2026, 12, 1, 7, 0, 0, 0, time.UTC), Expires: time.Date(2026, 12, 1, 15, 0, 0, 0, time.UTC)}
+	dir := filepath.Join(t.TempDir(), "passes")
+	to := config.FirstPass{To: config.FirstPassword{Directory: dir}, Valid: time.Hour}
+	if err := errors.Join(targets.CheckFirstPass(to), targets.PassSink(to).FirstPass(t.Context(), "entra", account, pass)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "0198-person.entra.pass.json"))
+	if want := `{"target":"entra","person":"0198-person","account":"anna","pass":"p4ss","starts":"2026-12-01T07:00:00Z","expires":"2026-12-01T15:00:00Z"}`; err != nil || strings.TrimSpace(string(b)) != want {
+		t.Errorf("%s, %v", b, err)
+	}
+	to.To = config.FirstPassword{Command: []string{"/bin/sh", "-c", "cat >&2; exit 3"}}
+	if err := targets.PassSink(to).FirstPass(t.Context(), "entra", account, pass); err == nil || strings.Contains(err.Error(), "p4ss") {
+		t.Errorf("a program that fails: %v", err)
+	}
+	if err := targets.PassSink(config.FirstPass{}).FirstPass(t.Context(), "entra", account, pass); err == nil {
+		t.Error("handed over to nothing")
 	}
 }
 
