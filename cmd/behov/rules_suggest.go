@@ -64,6 +64,9 @@ func (a *app) printSuggestions(d *backend, s *access.Suggestions) {
 			continue
 		}
 		a.printf(", and give it to %s more:\n", count(x.Gain, "person", "people"))
+		if x.Conflicting > 0 {
+			a.printf("    %s: see behov conflicts, and try it with behov simulate\n", count(x.Conflicting, "of them would come to have both sides of a segregation of duties", "of them would come to have both sides of a segregation of duties"))
+		}
 		for i, p := range x.Gaining {
 			if i == listed {
 				break

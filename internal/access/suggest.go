@@ -51,9 +51,12 @@ type SuggestedRule struct {
 	Saves int `json:"saves"`
 	// Gain is how many people would be given it and do not have it, and Gaining the first
 	// of them. A rule that gives takes nothing from anyone.
-	Gain    int    `json:"gain"`
-	Gaining []Ref  `json:"gaining"`
-	Why     Reason `json:"why"`
+	Gain    int   `json:"gain"`
+	Gaining []Ref `json:"gaining"`
+	// Conflicting is how many of those who would gain it would come to have both sides of a
+	// conflict: where the conflict is refused they do not get it, or lose the other side.
+	Conflicting int    `json:"conflicting"`
+	Why         Reason `json:"why"`
 	// Line is the rule, ready to be put into the policy.
 	Line string `json:"line"`
 }
@@ -81,6 +84,8 @@ type counted struct {
 	Suggestions
 	common  []commonAccess
 	gaining map[commonKey][]identity.PersonID // the first
+	// conflicting is how many would come to have both sides of a conflict.
+	conflicting map[commonKey]int
 }
 
 // When access is common: so many people have it, who are so large a share.
@@ -118,7 +123,7 @@ type commonAccess struct {
 func (a *Answers) suggest(ctx context.Context) (*counted, error) {
 	day := a.Today()
 	usage := a.Config.Rules.NewUsage()
-	out := &counted{Suggestions: Suggestions{At: a.Now().UTC(), Rules: a.Config.Rules.Digest}, gaining: map[commonKey][]identity.PersonID{}}
+	out := &counted{Suggestions: Suggestions{At: a.Now().UTC(), Rules: a.Config.Rules.Digest}, gaining: map[commonKey][]identity.PersonID{}, conflicting: map[commonKey]int{}}
 	people, counts := map[peers]int{}, map[commonKey]*commonCount{}
 	count := func(k commonKey) *commonCount {
 		if counts[k] == nil {
@@ -244,13 +249,19 @@ func common(people map[peers]int, counts map[commonKey]*commonCount) []commonAcc
 	return all[:min(len(all), suggestionsListed)]
 }
 
-// findGaining finds the first of those who would gain by each suggestion.
+// findGaining finds the first of those who would gain by each suggestion, and counts whom it
+// would bring into a conflict.
 func (a *Answers) findGaining(ctx context.Context, out *counted, day identity.Date) error {
 	of := map[peers][]policy.EntitlementID{}
 	for _, c := range out.common {
 		if c.have < c.of {
 			of[c.peers] = append(of[c.peers], c.entitlement)
 		}
+	}
+	catalogue := &a.Config.Rules.Catalogue
+	opposed := map[policy.EntitlementID]bool{}
+	for _, c := range out.common {
+		opposed[c.entitlement] = catalogue.Opposed(c.entitlement)
 	}
 	usage := a.Config.Rules.NewUsage()
 	return a.eachWithAccess(ctx, func(p identity.Person, has []policy.EntitlementID) {
@@ -261,7 +272,7 @@ func (a *Answers) findGaining(ctx context.Context, out *counted, day identity.Da
 		for _, g := range a.peersOf(p, day) {
 			for _, id := range of[g] {
 				k := commonKey{g, id}
-				if len(out.gaining[k]) >= gainersListed || slices.Contains(has, id) {
+				if len(out.gaining[k]) >= gainersListed && !opposed[id] || slices.Contains(has, id) {
 					continue
 				}
 				if given == nil {
@@ -270,12 +281,31 @@ func (a *Answers) findGaining(ctx context.Context, out *counted, day identity.Da
 						return
 					}
 				}
-				if _, ruled := slices.BinarySearch(given, id); !ruled {
+				if _, ruled := slices.BinarySearch(given, id); ruled {
+					continue
+				}
+				if len(out.gaining[k]) < gainersListed {
 					out.gaining[k] = append(out.gaining[k], p.ID)
+				}
+				if opposed[id] && conflicts(catalogue, id, has, given) {
+					out.conflicting[k]++
 				}
 			}
 		}
 	})
+}
+
+// conflicts reports whether who has and is given so much would come to have both sides of a
+// conflict by one entitlement more.
+func conflicts(c *policy.Catalogue, id policy.EntitlementID, has, given []policy.EntitlementID) bool {
+	had := func(x policy.EntitlementID) bool { return slices.Contains(has, x) || slices.Contains(given, x) }
+	before := c.Held(had)
+	for name := range c.Held(func(x policy.EntitlementID) bool { return x == id || had(x) }) {
+		if before[name] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // summarize adds what is not needed.
@@ -330,7 +360,7 @@ func (v *View) suggestions(c *counted) (*Suggestions, error) {
 	out.Additions = make([]SuggestedRule, 0, len(c.common))
 	for _, x := range c.common {
 		s := SuggestedRule{Entitlement: x.entitlement, Unit: x.peers.unit, UnitName: v.Config.Rules.Units.Name(x.peers.unit), Job: x.peers.job, JobField: x.peers.field,
-			Have: x.have, Of: x.of, Saves: x.have, Gain: x.of - x.have, Gaining: []Ref{},
+			Have: x.have, Of: x.of, Saves: x.have, Gain: x.of - x.have, Gaining: []Ref{}, Conflicting: c.conflicting[x.commonKey],
 			Why: v.Because(reason.Of(reason.CommonAccess{Have: x.have, Of: x.of, Job: x.peers.job, Unit: x.peers.unit}))}
 		for _, id := range c.gaining[x.commonKey] {
 			if !v.Masked(id) { // who became protected since

@@ -150,3 +150,26 @@ func BenchmarkSuggest(b *testing.B) {
 		})
 	}
 }
+
+// TestSuggestionsTellOfConflicts: of those who would gain by a rule it is said how many would
+// come to have both sides of a conflict.
+func TestSuggestionsTellOfConflicts(t *testing.T) {
+	o := office.New(t, map[string]string{"conflicts.yaml": "conflicts:\n  lend-and-work: {why: no one lends to themselves, between: [\"lib:desk\", \"lib:library\"]}\n"})
+	var rows strings.Builder
+	rows.WriteString(office.Header)
+	for n := range 10 {
+		fmt.Fprintf(&rows, "c%d,C%d,Given,Clerk%d,office,%s,,,2020-01-01,,no\n", n, n, n, []string{"LIB", "CLK"}[n/8])
+	}
+	o.Import(rows.String())
+	o.Apply()
+	o.Import(office.Header + strings.ReplaceAll(strings.TrimPrefix(rows.String(), office.Header), "LIB", "CLK"))
+	becomes(t, o, "p, everyone, true, base:staff, allow, everybody\np, desk, \"r.sub.job_code == 'CLK'\", lib:desk, allow, clerks\n")
+	s := suggest(t, o, "auditor")
+	if len(s.Additions) != 1 || s.Additions[0].Entitlement != "lib:library" || s.Additions[0].Gain != 2 || s.Additions[0].Conflicting != 2 {
+		t.Errorf("%+v", s.Additions)
+	}
+	becomes(t, o, "p, everyone, true, base:staff, allow, everybody\n")
+	if s := suggest(t, o, "auditor"); len(s.Additions) != 1 || s.Additions[0].Conflicting != 0 {
+		t.Errorf("%+v", s.Additions)
+	}
+}

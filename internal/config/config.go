@@ -68,7 +68,7 @@ type Config struct {
 	// FirstPass is how passes of people who begin are issued and handed over; the zero value is
 	// not at all.
 	FirstPass FirstPass
-	Rules           *policy.Rules
+	Rules     *policy.Rules
 	// Rights defines who may decide what.
 	Rights *rights.Rights
 	// Operators maps users of the operating system, by name or number, to

@@ -61,6 +61,13 @@ func (c *Catalogue) Held(has func(EntitlementID) bool) map[string][]EntitlementI
 	return all
 }
 
+// Opposed reports whether an entitlement is on a side of a conflict.
+func (c *Catalogue) Opposed(id EntitlementID) bool {
+	return slices.ContainsFunc(c.Conflicts, func(x Conflict) bool {
+		return slices.ContainsFunc(x.Sides, func(side []EntitlementID) bool { return slices.Contains(side, id) })
+	})
+}
+
 // Conflict returns a conflict by its name.
 func (c *Catalogue) Conflict(name string) (Conflict, bool) {
 	i := slices.IndexFunc(c.Conflicts, func(c Conflict) bool { return c.Name == name })
