@@ -79,13 +79,13 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"secret below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", oauth: {token_url: \"https://y\", client_id: c, client_secret: hunter2}}\n", `behov.yaml:114:91: a secret must not stand`},
 		{"API key below a connector", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", api_key: {value: hunter2}}\n", `behov.yaml:114:47: a secret must not stand`},
 		{"quirk that is none", "behov.yaml", memoryTarget, "    scim: {url: \"https://x\", token: env:T, quirks: [odd]}\n", `behov.yaml:114:12: unknown quirk odd`},
-		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:33:64: it must be true or false`},
-		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:17:14: `},
-		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:17:15: "a:b" is no name for an entitlement`},
-		{"a way to retire that is none", "catalogue.yaml", "native: temps}", "native: temps, group: {retire: soon}}", `catalogue.yaml:17:66: "soon" is not a way to retire a group: empty keeps it`},
-		{"retired and requestable", "catalogue.yaml", "native: temps}", "native: temps, requestable: true, group: {retire: delete}}", `catalogue.yaml:17:85: entitlement base:temps is retired and can be requested`},
-		{"an owner of no source", "catalogue.yaml", "native: temps}", "native: temps, group: {owner: payroll/1}}", `catalogue.yaml:17:65: "payroll/1" names no record of an HR source`},
-		{"a field of a group that is none", "catalogue.yaml", "native: temps}", "native: temps, group: {manage: true}}", `catalogue.yaml:17:58: unknown field "manage"`},
+		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:35:64: it must be true or false`},
+		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:19:14: `},
+		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:19:15: "a:b" is no name for an entitlement`},
+		{"a way to retire that is none", "catalogue.yaml", "native: temps}", "native: temps, group: {retire: soon}}", `catalogue.yaml:19:66: "soon" is not a way to retire a group: empty keeps it`},
+		{"retired and requestable", "catalogue.yaml", "native: temps}", "native: temps, requestable: true, group: {retire: delete}}", `catalogue.yaml:19:85: entitlement base:temps is retired and can be requested`},
+		{"an owner of no source", "catalogue.yaml", "native: temps}", "native: temps, group: {owner: payroll/1}}", `catalogue.yaml:19:65: "payroll/1" names no record of an HR source`},
+		{"a field of a group that is none", "catalogue.yaml", "native: temps}", "native: temps, group: {manage: true}}", `catalogue.yaml:19:58: unknown field "manage"`},
 		{"no name", "catalogue.yaml", "      temps: {", "      \"\": {native: q}\n      temps: {", `catalogue.yaml:`},
 		{"parent that is no unit", "units.csv", "finance,office,Finance", "finance,nowhere,Finance", `units.csv:4: unit "finance" lies under "nowhere"`},
 		{"unit without an ID", "units.csv", "finance,office,Finance", ",office,Finance", `units.csv:4: a unit has no ID`},
@@ -131,7 +131,7 @@ func TestNativeNamesThatATargetHoldsEqualAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if c != nil || len(problems) == 0 || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:17:15: "+want) {
+		if c != nil || len(problems) == 0 || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:19:15: "+want) {
 			t.Errorf("%s: %v", native, problems)
 		}
 	}

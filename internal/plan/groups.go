@@ -114,7 +114,7 @@ func (b *builder) planKnownGroup(e policy.Entitlement, known Group, name string)
 	}
 	switch {
 	case !renamed || !b.t.Paused.IsZero():
-	case b.t.Observed.Exists(e.Native) || b.t.Observed.Ambiguous(e.Native):
+	case b.t.Observed.Ambiguous(e.Native) || b.t.Observed.Exists(e.Native) && b.t.Observed.Spelling(e.Native) != name: // which may be the same in other case
 		b.addFinding(Finding{Kind: Ambiguous, Entitlement: e.ID, Reason: reason.Of(reason.GroupNameTaken{Group: e.Native, Former: name})})
 	default:
 		b.addGroupStep(connectors.RenameGroup, e, known.ID, reason.GroupChanged{Group: e.Native, Former: name})

@@ -179,6 +179,12 @@ func TestGroupsOfOthersAreLeftAlone(t *testing.T) {
 	if got := h.groups("1"); got != "club school staff" {
 		t.Errorf("a taken name: %s", got)
 	}
+	h.club(func(e *policy.Entitlement) { e.Native = "Club" }) // which this target tells from club
+	if got := groupOps(h.settledRun()) + "; " + h.groups("1"); got != "rename-group Club; Club school staff" {
+		t.Errorf("another case: %s", got)
+	}
+	h.club(func(e *policy.Entitlement) { e.Native = "club" })
+	h.settledRun()
 	h.club(func(e *policy.Entitlement) { e.Native, e.Group = "club", nil })
 	r = h.settledRun()
 	h.wantFinding(r, plan.Unmanaged, `behov created "club"`)
