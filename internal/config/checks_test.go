@@ -339,7 +339,7 @@ func TestMFAWithoutATarget(t *testing.T) {
 	dir := example(t)
 	edit(t, dir, "behov.yaml", "mfa:\n  target: directory\n", "")
 	c, problems := config.Load(dir)
-	if c == nil || len(problems) == 0 || !problems[0].Warning || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:33:") || !strings.Contains(testenv.ProblemText(problems[0]), "mfa.target") {
+	if c == nil || len(problems) == 0 || !problems[0].Warning || !strings.HasPrefix(testenv.ErrorText(problems[0]), "catalogue.yaml:35:") || !strings.Contains(testenv.ProblemText(problems[0]), "mfa.target") {
 		t.Errorf("%v", problems)
 	}
 }

@@ -126,7 +126,7 @@ func TestTextThatLooksTheSameIsTheSame(t *testing.T) {
 	}
 	dir = example(t)
 	edit(t, dir, "catalogue.yaml", "  library:\n", "  \"care\u200b\":\n")
-	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(testenv.ProblemText(problems[0]), `the key "care" is there twice`) || problems[0].Line != 34 {
+	if c, problems := config.Load(dir); c != nil || len(problems) == 0 || !strings.Contains(testenv.ProblemText(problems[0]), `the key "care" is there twice`) || problems[0].Line != 36 {
 		t.Errorf("a key twice: got %v", problems)
 	}
 	for _, c := range []struct{ old, new, want string }{
