@@ -197,7 +197,7 @@ func TestGroupsOfOthersAreLeftAlone(t *testing.T) {
 func (h *fixture) foreign(change connectors.GroupChange) {
 	h.t.Helper()
 	change.Mark = "another tool's"
-	if out, err := h.one.Connector.ChangeGroup(h.t.Context(), change); err != nil || out.Status == connectors.Refused {
+	if out, err := h.one.ChangeGroup(h.t.Context(), change); err != nil || out.Status == connectors.Refused {
 		h.t.Fatalf("%+v: %+v, %v", change, out, err)
 	}
 }
@@ -238,14 +238,14 @@ func TestALostCreationIsNotRepeated(t *testing.T) {
 	if err != nil || len(bound) != 1 || bound[0].Native != created.ID || bound[0].Mark != created.Mark {
 		t.Errorf("bound %+v, %v", bound, err)
 	}
-	if _, err := h.one.Connector.ChangeGroup(t.Context(), connectors.GroupChange{Op: connectors.RenameGroup, ID: created.ID, Name: "by hand"}); err != nil {
+	if _, err := h.one.ChangeGroup(t.Context(), connectors.GroupChange{Op: connectors.RenameGroup, ID: created.ID, Name: "by hand"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := groupOps(h.settledRun()) + "; " + h.groups("1"); got != "rename-group club; club school staff" {
 		t.Errorf("renamed by hand: %s", got)
 	}
 	h.behind(h.one, connectors.RemoveMember, h.accounts(h.one, h.person("1"))[0].ID, "club")
-	if _, err := h.one.Connector.ChangeGroup(t.Context(), connectors.GroupChange{Op: connectors.DeleteGroup, ID: created.ID}); err != nil {
+	if _, err := h.one.ChangeGroup(t.Context(), connectors.GroupChange{Op: connectors.DeleteGroup, ID: created.ID}); err != nil {
 		t.Fatal(err)
 	}
 	r = h.settledRun()
