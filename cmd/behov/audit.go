@@ -23,7 +23,7 @@ type trailReader interface {
 
 func (a *app) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Short: "Ask who had access to what, when and why; verify the trail"}
-	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.changesCommand(), a.logCommand(), a.verifyCommand())
+	cmd.AddCommand(a.whoHadCommand(), a.accessCommand(), a.changesCommand(), a.logCommand(), a.verifyCommand(), a.headCommand(), a.publishCommand(), a.proveRecordCommand())
 	return cmd
 }
 

@@ -85,7 +85,7 @@ var (
 	logins    = regexp.MustCompile(`\bu[0-9a-f]{7}\b`)
 	reported  = regexp.MustCompile(`\bR[A-Z2-7]{10}\b`) // the keys of reported people
 	passes    = regexp.MustCompile(`"(token|pass)": "[^"]*"`)
-	opaque    = regexp.MustCompile(`"(hash|prev|head|payload)":(\s?)"[^"]*"`)
+	opaque    = regexp.MustCompile(`"(hash|prev|head|payload|public_key|checkpoint|proof|entry)":(\s?)"([^"\\]|\\.)*"`)
 )
 
 // scrub replaces IDs by their number, in the order in which the test met them.
@@ -199,6 +199,9 @@ func TestGoldenJSON(t *testing.T) {
 	print(0, "audit access", "audit", "access", "1004")
 	print(0, "audit log", "audit", "log", "1012")
 	print(0, "audit verify", "audit", "verify")
+	print(0, "audit head", "audit", "head", "--at", "3")
+	print(0, "audit publish", "audit", "publish", filepath.Join(h.dir, "log"))
+	print(0, "audit prove", "audit", "prove", "3")
 	print(0, "people list", "people", "list")
 	print(0, "people show", "people", "show", "1008")
 	print(0, "people managers", "people", "managers", "--all")

@@ -19,10 +19,29 @@ type accountListJSON struct {
 
 // verifyJSON is a verified audit trail.
 type verifyJSON struct {
-	Records   int64             `json:"records"`
-	Head      string            `json:"head"`       // of the chain, in hexadecimal
-	Intervals int               `json:"intervals"`  // of access
-	OpenSteps []audit.AttemptID `json:"open_steps"` // begun and not seen to end
+	Records   int64  `json:"records"`
+	Head      string `json:"head"`      // of the chain, in hexadecimal
+	Root      string `json:"root"`      // of the log's Merkle tree, in hexadecimal
+	Intervals int    `json:"intervals"` // of access
+	// Checkpoints are how many records each checkpoint was of that the trail continues.
+	Checkpoints []int64           `json:"checkpoints"`
+	OpenSteps   []audit.AttemptID `json:"open_steps"` // begun and not seen to end
+}
+
+// headJSON is a checkpoint of the log of the audit trail.
+type headJSON struct {
+	Records    int64  `json:"records"`
+	Root       string `json:"root"`       // of the Merkle tree, in hexadecimal
+	Origin     string `json:"origin"`     // the name of the log
+	Key        string `json:"public_key"` // which verifies checkpoints
+	Checkpoint string `json:"checkpoint"` // the signed note
+}
+
+// proofJSON is the proof that a record is in the log of the audit trail.
+type proofJSON struct {
+	Record int64  `json:"record"`
+	Entry  string `json:"entry"` // what the record's leaf commits to, which is JSON
+	Proof  string `json:"proof"` // with a signed checkpoint
 }
 
 // recordJSON is a record of the audit trail, on a line of its own: as it is verified, with

@@ -144,6 +144,8 @@ type Record struct {
 	// in JSON; verifying the trail prints the newest hash as hexadecimal digits.
 	Prev []byte `json:"prev"`
 	Hash []byte `json:"hash"`
+	// Leaf is the hash of the record's leaf in the log.
+	Leaf []byte `json:"-"`
 }
 
 // Link appends the record to the one with the index and hash, and computes its
@@ -155,6 +157,7 @@ func (r *Record) Link(index int64, prev []byte) {
 		r.Began = r.Began.UTC().Truncate(time.Microsecond)
 	}
 	r.Hash = r.digest()
+	r.Leaf = r.leaf()
 }
 
 // digest returns the SHA-256 of every field but the hash, each prefixed with its

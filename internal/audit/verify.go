@@ -14,6 +14,10 @@ type Summary struct {
 	// next apply resolves them.
 	OpenSteps []AttemptID `json:"open_steps,omitempty"`
 	Intervals []Interval  `json:"-"` // as projected from the records
+	// Tree is the log that the records give, and Nodes are its hashes that tiles have besides
+	// the leaves, in the order in which they come about.
+	Tree  *Tree      `json:"-"`
+	Nodes []TileNode `json:"-"`
 }
 
 // Verify reads records from the first to the last and checks that none was
@@ -27,6 +31,8 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		prev       []byte
 		n          int64
 		projection Projection
+		tree       = &Tree{ranges.NewEmptyRange(0)}
+		nodes      []TileNode
 		open       = map[AttemptID]int64{}
 		ended      = map[AttemptID]int64{}
 		ordered    = map[AttemptID]bool{} // a person makes them, and they end once more
@@ -44,6 +50,12 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		}
 		if !bytes.Equal(r.Hash, r.digest()) {
 			return Summary{}, fmt.Errorf("record %d does not have the hash of its content: it was changed", r.Index)
+		}
+		if !bytes.Equal(r.Leaf, r.leaf()) {
+			return Summary{}, fmt.Errorf("record %d is not what its leaf in the log commits to: one of the two was changed", r.Index)
+		}
+		if err := tree.Append(r.Leaf, func(n TileNode) { nodes = append(nodes, n) }); err != nil {
+			return Summary{}, fmt.Errorf("record %d: %w", r.Index, err)
 		}
 		switch r.Action {
 		case StepIntended:
@@ -72,7 +84,7 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		projection.Add(r)
 		n, prev = r.Index, r.Hash
 	}
-	s := Summary{Records: n, Head: prev, Intervals: projection.Intervals()}
+	s := Summary{Records: n, Head: prev, Intervals: projection.Intervals(), Tree: tree, Nodes: nodes}
 	for _, attempt := range order {
 		if _, ok := open[attempt]; ok {
 			s.OpenSteps = append(s.OpenSteps, attempt)

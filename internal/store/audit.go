@@ -47,8 +47,8 @@ type sealedPayload struct {
 const auditContext = "audit_record.payload"
 
 const insertRecord = `INSERT INTO audit_record
-	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, attempt, outcome, payload, prev, hash, operator, authority)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+	(idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, attempt, outcome, payload, prev, hash, operator, authority, leaf)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 // lockHead locks the head until the transaction ends: no two transactions extend
 // the chain from the same record. A transaction that waits for what others may hold,
@@ -75,10 +75,16 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 	var head struct {
 		Index int64  `db:"audit_idx"`
 		Hash  []byte `db:"audit_hash"`
+		Tree  []byte `db:"audit_tree"`
 	}
-	if err := tx.tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash FROM head WHERE id = 1`); err != nil {
+	if err := tx.tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash, audit_tree FROM head WHERE id = 1`); err != nil {
 		return fmt.Errorf("audit head: %w", err)
 	}
+	tree, err := audit.ParseTree(head.Index, head.Tree)
+	if err != nil {
+		return fmt.Errorf("audit head: %w", err)
+	}
+	var nodes []audit.TileNode
 	insert, err := tx.tx.PrepareContext(ctx, insertRecord)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
@@ -102,8 +108,11 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 		r.Operator = tx.db.operator
 		r.Link(head.Index+1, head.Hash)
 		head.Index, head.Hash = r.Index, r.Hash
+		if err := tree.Append(r.Leaf, func(n audit.TileNode) { nodes = append(nodes, n) }); err != nil {
+			return fmt.Errorf("audit record %d: %w", r.Index, err)
+		}
 		if _, err := insert.ExecContext(ctx, r.Index, micros(r.At), micros(r.Began), r.Actor, string(r.Action), r.Person, r.Target, r.Entitlement,
-			r.Op, r.Reason, r.Plan, r.Attempt, r.Outcome, r.Payload, r.Prev, r.Hash, r.Operator, r.Authority); err != nil {
+			r.Op, r.Reason, r.Plan, r.Attempt, r.Outcome, r.Payload, r.Prev, r.Hash, r.Operator, r.Authority, r.Leaf); err != nil {
 			return fmt.Errorf("audit record %d: %w", r.Index, err)
 		}
 		if err := tx.projectInterval(ctx, r); err != nil {
@@ -111,7 +120,12 @@ func (tx *Tx) flushAudit(ctx context.Context) error {
 		}
 	}
 	tx.records = nil
-	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET audit_idx = $1, audit_hash = $2 WHERE id = 1`, head.Index, head.Hash); err != nil {
+	for _, n := range nodes {
+		if err := tx.exec(ctx, `INSERT INTO audit_node (level, idx, hash) VALUES ($1, $2, $3)`, n.Level, n.Index, n.Hash); err != nil {
+			return fmt.Errorf("audit log: %w", err)
+		}
+	}
+	if _, err := tx.tx.ExecContext(ctx, `UPDATE head SET audit_idx = $1, audit_hash = $2, audit_tree = $3 WHERE id = 1`, head.Index, head.Hash, tree.Bytes()); err != nil {
 		return fmt.Errorf("audit head: %w", err)
 	}
 	return nil
@@ -204,13 +218,14 @@ type recordRow struct {
 	Payload     []byte           `db:"payload"`
 	Prev        []byte           `db:"prev"`
 	Hash        []byte           `db:"hash"`
+	Leaf        []byte           `db:"leaf"`
 }
 
 func (r recordRow) record() audit.Record {
 	return audit.Record{
 		Index: r.Index, At: instant(r.AtUS), Began: instant(r.BeganUS), Actor: identity.Actor(r.Actor), Operator: identity.Actor(r.Operator), Authority: r.Authority, Action: audit.Action(r.Action), Person: identity.PersonID(r.Person),
 		Target: r.Target, Entitlement: r.Entitlement, Op: r.Op, Reason: r.Reason, Plan: r.Plan, Attempt: r.Attempt,
-		Outcome: audit.Outcome(r.Outcome), Payload: r.Payload, Prev: r.Prev, Hash: r.Hash,
+		Outcome: audit.Outcome(r.Outcome), Payload: r.Payload, Prev: r.Prev, Hash: r.Hash, Leaf: r.Leaf,
 	}
 }
 
@@ -220,8 +235,13 @@ func (db *DB) AuditRecords(ctx context.Context, of PersonSet) iter.Seq2[audit.Re
 }
 
 func records(ctx context.Context, q queryer, of PersonSet) iter.Seq2[audit.Record, error] {
+	where, args := of.condition(q, "person_id", nil)
+	return recordsWhere(ctx, q, where, args...)
+}
+
+// recordsWhere returns the records that fulfil a condition, in their order.
+func recordsWhere(ctx context.Context, q queryer, where string, args ...any) iter.Seq2[audit.Record, error] {
 	return func(yield func(audit.Record, error) bool) {
-		where, args := of.condition(q, "person_id", nil)
 		rows, err := q.QueryContext(ctx, `SELECT `+columns[recordRow]("")+` FROM audit_record WHERE `+where+` ORDER BY idx`, args...)
 		if err != nil {
 			yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
@@ -231,7 +251,7 @@ func records(ctx context.Context, q queryer, of PersonSet) iter.Seq2[audit.Recor
 		for rows.Next() {
 			var r recordRow // in the order of its columns; sqlx would find each by reflection
 			if err := rows.Scan(&r.Index, &r.AtUS, &r.BeganUS, &r.Actor, &r.Operator, &r.Authority, &r.Action, &r.Person, &r.Target, &r.Entitlement,
-				&r.Op, &r.Reason, &r.Plan, &r.Attempt, &r.Outcome, &r.Payload, &r.Prev, &r.Hash); err != nil {
+				&r.Op, &r.Reason, &r.Plan, &r.Attempt, &r.Outcome, &r.Payload, &r.Prev, &r.Hash, &r.Leaf); err != nil {
 				yield(audit.Record{}, fmt.Errorf("read the audit trail: %w", err))
 				return
 			}
@@ -368,12 +388,16 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	var head struct {
 		Index int64  `db:"audit_idx"`
 		Hash  []byte `db:"audit_hash"`
+		Tree  []byte `db:"audit_tree"`
 	}
-	if err := tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash FROM head`); err != nil {
+	if err := tx.GetContext(ctx, &head, `SELECT audit_idx, audit_hash, audit_tree FROM head`); err != nil {
 		return audit.Summary{}, fmt.Errorf("audit head: %w", err)
 	}
 	if head.Index != summary.Records || string(head.Hash) != string(summary.Head) {
 		return audit.Summary{}, fmt.Errorf("the trail ends at record %d, its stored head is record %d: records are missing from the end", summary.Records, head.Index)
+	}
+	if err := compareTree(ctx, tx, head.Tree, summary); err != nil {
+		return audit.Summary{}, err
 	}
 	stored, err := intervals(ctx, tx, IntervalQuery{})
 	if err != nil {

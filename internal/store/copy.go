@@ -26,7 +26,7 @@ var tables = []string{
 	"hr_import", "hr_event", "hr_position", "api_token", "scim_resource", "held_record", "erased_record",
 	"decision", "access_request", "access_request_approval", "non_human_account", "absence", "mfa_enrolment", "review_campaign", "review_trigger", "review_item", "hold", "hold_step", "step_decision", "gated_grant",
 	"account", "account_name", "connector_memory", "alert_sent", "notice", "target_state", "disable_proof", "limit_usage", "unrepaired_drift", "entitlement_group", "managed_group", "open_step", "failing_step", "work_order", "account_list", "listed_account", "listed_membership",
-	"rules_version", "rules_source", "version_in_use", "evaluator_difference", "audit_record", "access_interval", "outbound_cursor", "head",
+	"rules_version", "rules_source", "version_in_use", "evaluator_difference", "audit_record", "audit_node", "access_interval", "outbound_cursor", "head",
 }
 
 // CopyResult says what was copied.

@@ -766,11 +766,20 @@ CREATE TABLE audit_record (
     outcome     TEXT NOT NULL,
     payload     BLOB,
     prev        BLOB,
-    hash        BLOB NOT NULL
+    hash        BLOB NOT NULL,
+    leaf        BLOB NOT NULL -- the hash of its leaf in the log (RFC 6962 §2.1)
 );
 CREATE INDEX audit_record_person ON audit_record (person_id, idx);
 CREATE INDEX audit_record_at ON audit_record (at_us);
 CREATE INDEX audit_record_rules ON audit_record (idx) WHERE action = 'rules.in-use';
+-- Hashes of full subtrees of the log, of 256 records and of powers of it: those that tiles have
+-- besides the leaves (https://c2sp.org/tlog-tiles).
+CREATE TABLE audit_node (
+    level INTEGER NOT NULL,
+    idx   BIGINT NOT NULL,
+    hash  BLOB NOT NULL,
+    PRIMARY KEY (level, idx)
+);
 CREATE TABLE access_interval (
     person_id     TEXT NOT NULL,
     target        TEXT NOT NULL,
@@ -809,6 +818,7 @@ CREATE TABLE head (
     decision_seq BIGINT NOT NULL,
     audit_idx    BIGINT NOT NULL,
     audit_hash   BLOB,
+    audit_tree   BLOB, -- the hashes of the full subtrees of the log, one after another
     restored_us  BIGINT NOT NULL DEFAULT 0
 );
 INSERT INTO head (id, event_seq, decision_seq, audit_idx) VALUES (1, 0, 0, 0);
@@ -824,6 +834,7 @@ DROP TABLE master_key;
 DROP TABLE head;
 DROP TABLE outbound_cursor;
 DROP TABLE access_interval;
+DROP TABLE audit_node;
 DROP TABLE audit_record;
 DROP TABLE alert_sent;
 DROP TABLE failing_step;
