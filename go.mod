@@ -3,6 +3,7 @@ module github.com/behov/behov
 go 1.26.0
 
 require (
+	filippo.io/torchwood v0.6.1
 	github.com/Azure/azure-sdk-for-go/sdk/azcore v1.23.3
 	github.com/Azure/azure-sdk-for-go/sdk/azidentity v1.15.0
 	github.com/alexedwards/scs/v2 v2.9.0

@@ -8,6 +8,7 @@
 suites() {
 	suite scimsuites scim-sanity "scim2-tester and scim-sanity"
 	suite schemathesis schemathesis schemathesis
+	suite tlogs proofbundle "proofbundle, a verifier of logs"
 }
 
 # suite DIRECTORY PROGRAM NAME installs what a requirements.txt names.
