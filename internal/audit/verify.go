@@ -38,7 +38,7 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		ordered    = map[AttemptID]bool{} // a person makes them, and they end once more
 		order      []AttemptID
 	)
-	for r, err := range records {
+	for r, err := range ahead(records) {
 		if err != nil {
 			return Summary{}, fmt.Errorf("after record %d: %w", n, err)
 		}
@@ -91,6 +91,50 @@ func Verify(records iter.Seq2[Record, error]) (Summary, error) {
 		}
 	}
 	return s, nil
+}
+
+// ahead yields what records yields, which it reads in another goroutine and some batches
+// ahead. The goroutine has ended when ahead returns.
+func ahead(records iter.Seq2[Record, error]) iter.Seq2[Record, error] {
+	type read struct {
+		record Record
+		err    error
+	}
+	const batch = 500
+	return func(yield func(Record, error) bool) {
+		batches, stop := make(chan []read, 2), make(chan struct{})
+		go func() {
+			defer close(batches)
+			next := make([]read, 0, batch)
+			send := func() bool {
+				select {
+				case batches <- next:
+					next = make([]read, 0, batch)
+					return true
+				case <-stop:
+					return false
+				}
+			}
+			for r, err := range records {
+				if next = append(next, read{r, err}); len(next) == batch && !send() {
+					return
+				}
+			}
+			send()
+		}()
+		defer func() {
+			close(stop)
+			for range batches { // until the goroutine has ended
+			}
+		}()
+		for all := range batches {
+			for _, r := range all {
+				if !yield(r.record, r.err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // CompareIntervals returns how stored intervals differ from those of the records,
