@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -275,4 +276,17 @@ func TestOthersVerifyIt(t *testing.T) {
 			t.Errorf("another place is accepted: %s", said)
 		}
 	})
+}
+
+// TestItStandsAlone: who does not trust behov builds the verifier without it.
+func TestItStandsAlone(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(string(out)) {
+		if strings.HasPrefix(name, "github.com/behov/behov/") && name != "github.com/behov/behov/cmd/behov-verify" {
+			t.Errorf("it uses %s", name)
+		}
+	}
 }

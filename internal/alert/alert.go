@@ -19,6 +19,7 @@ const (
 	RowsLeftOut         About = "rows-left-out"        // Subject is the HR source
 	TargetUnreachable   About = "target-unreachable"   // Subject is the target
 	EvaluatorDifference About = "evaluator-difference" // Subject is the rules' digest
+	LogNotPublished     About = "log-not-published"    // Subject is the directory
 	TokenExpiring       About = "token-expiring"       //nolint:gosec // no token; Subject is its ID and the stage
 )
 

@@ -65,6 +65,8 @@ type Config struct {
 	// of joiners who need a pass.
 	MFASuspendAfter int
 	MFAAskManager   bool
+	// Publish is where the log of the audit trail is published.
+	Publish Publish
 	// FirstPass is how passes of people who begin are issued and handed over; the zero value is
 	// not at all.
 	FirstPass FirstPass
@@ -228,6 +230,16 @@ type Target struct {
 	// references are the references of the connector's secrets, by field.
 	references map[string]string
 }
+
+// Publish is where the log of the audit trail is published, and how often; an empty directory
+// is nowhere.
+type Publish struct {
+	Directory string
+	Every     time.Duration
+}
+
+// defaultPublish is how often the log is published.
+const defaultPublish = time.Hour
 
 // FirstPass is where the passes are handed over with which people who begin enrol for MFA, and
 // for how long they are valid.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 	"path"
 	"path/filepath"
@@ -139,6 +140,8 @@ type fileYAML struct {
 	// Targets are the targets, each with a name of its own and exactly one of ldap,
 	// scim, graph and memory.
 	Targets map[string]targetYAML `yaml:"targets"`
+	// Audit is where behov serve publishes the log of the audit trail.
+	Audit auditYAML `yaml:"audit"`
 	// Alerts is who is told by mail or webhook when something waits for a person.
 	Alerts alertsYAML `yaml:"alerts"`
 	// Notices tell people by mail what waits for them: questions of reviews, requests to approve,
@@ -266,6 +269,17 @@ type entitlementYAML struct {
 	// Group has behov create the group of the entitlement in the target, rename it when
 	// native changes, and retire it. Without it the group has to be there.
 	Group *groupYAML `yaml:"group"`
+}
+
+type auditYAML struct {
+	// Publish has the log published where the owner of the database cannot write.
+	Publish struct {
+		// Directory gets the tiles, the entries and a signed checkpoint: a share, or a work
+		// tree from which another program takes them.
+		Directory string `yaml:"directory"`
+		// Every is how often. It is published too when a review is signed off. Default: 1h.
+		Every time.Duration `yaml:"every"`
+	} `yaml:"publish"`
 }
 
 type groupYAML struct {
@@ -396,6 +410,10 @@ func (l *loader) load() *Config {
 	c.Events = l.events(doc, f.Events, c)
 	if _, ok := c.Target(f.MFA.Target); f.MFA.Target != "" && !ok {
 		doc.report("$.mfa.target", "there is no target %q", f.MFA.Target)
+	}
+	c.Publish = Publish{Directory: l.file(f.Audit.Publish.Directory), Every: cmp.Or(parseInterval(doc, "$.audit.publish.every", f.Audit.Publish.Every), defaultPublish)}
+	if c.Publish.Directory == "" && f.Audit.Publish.Every != 0 {
+		doc.report("$.audit.publish", "it says how often the log is published and not where: add directory")
 	}
 	l.noMFATarget = f.MFA.Target == ""
 	c.MFASuspendAfter, c.MFAAskManager = f.MFA.SuspendAfter, f.MFA.AskManager

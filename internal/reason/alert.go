@@ -61,6 +61,13 @@ type TargetSilent struct {
 	Read   time.Time `json:"read"`  // when it was read last, UTC
 }
 
+// LogUnpublished says that the log of the audit trail cannot be published.
+type LogUnpublished struct {
+	kind
+	Place  string `json:"place"`
+	Detail string `json:"detail"`
+}
+
 // EvaluatorsDisagree says that the fast evaluator and Casbin do not agree about people.
 type EvaluatorsDisagree struct {
 	kind

@@ -306,6 +306,7 @@ var kindTable = []struct {
 	{"export-refused", ExportRefused{}},
 	{"rows-left-out", RowsLeftOut{}},
 	{"target-silent", TargetSilent{}},
+	{"log-unpublished", LogUnpublished{}},
 	{"evaluators-disagree", EvaluatorsDisagree{}},
 	{"token-endless", TokenEndless{}},
 	{"token-expired", TokenExpired{}},

@@ -105,7 +105,7 @@ func repeatInterval(about alert.About) time.Duration {
 	switch about {
 	case alert.HoldRaised, alert.TokenExpiring, alert.EmergencyAccess: // the subject is another at each stage
 		return 0
-	case alert.SourceSilent, alert.EvaluatorDifference:
+	case alert.SourceSilent, alert.EvaluatorDifference, alert.LogNotPublished:
 		return 24 * time.Hour
 	case alert.TargetUnreachable:
 		return 6 * time.Hour
@@ -188,6 +188,14 @@ func (s *Service) alertReason(ctx context.Context, c *config.Config, of queue.Al
 		return reason.TargetSilent{Target: of.Subject, Hours: c.Alerts.Unavailable.String(), Read: state.Read().UTC()}, nil
 	case alert.EvaluatorDifference:
 		return s.evaluatorAlert(ctx, c, of.Subject)
+	case alert.LogNotPublished:
+		if c.Publish.Directory != of.Subject {
+			return nil, nil
+		}
+		if _, err := audit.Publish(ctx, s.DB, of.Subject); err != nil && ctx.Err() == nil {
+			return reason.LogUnpublished{Place: of.Subject, Detail: err.Error()}, nil
+		}
+		return nil, ctx.Err()
 	case alert.TokenExpiring:
 		return s.tokenAlert(ctx, of.Subject)
 	}

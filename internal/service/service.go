@@ -132,6 +132,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.Log.Info("serving", "service", s.id, "targets", len(s.Config.Targets), "apply", s.Apply)
 	var beside sync.WaitGroup
 	beside.Go(func() { s.compare(ctx) })
+	beside.Go(func() { s.publish(ctx) })
 	beside.Go(func() { s.events.Run(ctx) })
 	s.watch(ctx)
 	beside.Wait()

@@ -14,7 +14,7 @@ func TestBuildsOnOtherSystems(t *testing.T) {
 	}
 	for _, system := range []string{"windows", "darwin"} {
 		t.Run(system, func(t *testing.T) {
-			build := exec.CommandContext(t.Context(), "go", "build", ".")
+			build := exec.CommandContext(t.Context(), "go", "build", ".", "../../cmd/behov-verify")
 			build.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
