@@ -118,7 +118,7 @@ func verifyProof(out io.Writer, verifier note.Verifier, proofFile, entryFile str
 	if p.Index >= c.Size {
 		return wrong("the proof is of record %d, and the checkpoint of %d records", p.Index+1, c.Size)
 	}
-	if err := tlog.CheckRecord(hashes, int64(c.Size), tlog.Hash(c.Hash), int64(p.Index), tlog.RecordHash(entry)); err != nil { //nolint:gosec // checked in open
+	if err := tlog.CheckRecord(hashes, int64(c.Size), tlog.Hash(c.Hash), int64(p.Index), tlog.RecordHash(entry)); err != nil {
 		return wrong("the record in %s is not record %d of the log: %v", entryFile, p.Index+1, err)
 	}
 	fmt.Fprintf(out, "Record %d is in the log %s, which had %d records.\n", p.Index+1, verifier.Name(), c.Size)
@@ -147,7 +147,7 @@ func verifyLog(out io.Writer, verifier note.Verifier, dir, old string) error {
 			return wrong("the log has %d records, and had %d at the older checkpoint", c.Size, before.Size)
 		}
 	}
-	size := int64(c.Size) //nolint:gosec // checked in open
+	size := int64(c.Size)
 	var stored []tlog.Hash
 	stack := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hashes := make([]tlog.Hash, len(indexes))
@@ -191,7 +191,7 @@ func verifyLog(out io.Writer, verifier note.Verifier, dir, old string) error {
 		return wrong("the %d records are not those of the checkpoint", size)
 	}
 	if before != nil {
-		if root, err := tlog.TreeHash(int64(before.Size), stack); err != nil || !bytes.Equal(root[:], before.Hash) { //nolint:gosec // checked in open
+		if root, err := tlog.TreeHash(int64(before.Size), stack); err != nil || !bytes.Equal(root[:], before.Hash) {
 			return wrong("the first %d records are not those of the older checkpoint", before.Size)
 		}
 	}

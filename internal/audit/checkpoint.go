@@ -29,7 +29,7 @@ func NewLogKey(seed []byte) (*LogKey, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, fmt.Errorf("a log key is made of %d bytes, not of %d", ed25519.SeedSize, len(seed))
 	}
-	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // it always is one
+	public := ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey)
 	of := sha256.Sum256(public)
 	k := &LogKey{Origin: "behov/" + hex.EncodeToString(of[:8])}
 	var err error
@@ -53,7 +53,7 @@ type Checkpoint struct {
 
 // Sign returns a checkpoint as a signed note.
 func (k *LogKey) Sign(c Checkpoint) ([]byte, error) {
-	text := log.Checkpoint{Origin: k.Origin, Size: uint64(c.Size), Hash: c.Root}.Marshal() //nolint:gosec // never negative
+	text := log.Checkpoint{Origin: k.Origin, Size: uint64(c.Size), Hash: c.Root}.Marshal()
 	signed, err := note.Sign(&note.Note{Text: string(text)}, k.signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign a checkpoint: %w", err)
@@ -75,5 +75,5 @@ func (k *LogKey) Open(signed []byte) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("it is no checkpoint that the key of this log signed: %w", err)
 	}
-	return Checkpoint{Size: int64(c.Size), Root: c.Hash}, nil //nolint:gosec // a log is smaller
+	return Checkpoint{Size: int64(c.Size), Root: c.Hash}, nil
 }

@@ -98,7 +98,7 @@ func Prove(ctx context.Context, log LogSource, record int64) (text, entry []byte
 	if err != nil {
 		return nil, nil, err
 	}
-	p := proof.TLogProof{Index: uint64(record - 1), Checkpoint: signed} //nolint:gosec // never negative
+	p := proof.TLogProof{Index: uint64(record - 1), Checkpoint: signed}
 	for _, h := range inclusion {
 		p.Hashes = append(p.Hashes, h)
 	}
@@ -173,7 +173,7 @@ func bundle(ctx context.Context, log LogSource, t tlog.Tile) ([]byte, error) {
 		if len(e) > 1<<16-1 {
 			return nil, fmt.Errorf("the entry of record %d has %d bytes, more than a log may have", r.Index, len(e))
 		}
-		b = append(binary.BigEndian.AppendUint16(b, uint16(len(e))), e...) //nolint:gosec // it fits
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(e))), e...)
 	}
 	return b, nil
 }

@@ -101,7 +101,7 @@ func ParseTree(size int64, hashes []byte) (*Tree, error) {
 	for ; len(hashes) > 0; hashes = hashes[hashSize:] {
 		parts = append(parts, hashes[:hashSize:hashSize])
 	}
-	of, err := ranges.NewRange(0, uint64(size), parts) //nolint:gosec // never negative
+	of, err := ranges.NewRange(0, uint64(size), parts)
 	if err != nil {
 		return nil, fmt.Errorf("the tree of %d records: %w", size, err)
 	}
@@ -128,7 +128,7 @@ type TileNode struct {
 func (t *Tree) Append(leaf []byte, emit func(TileNode)) error {
 	return t.of.Append(leaf, func(id compact.NodeID, hash []byte) {
 		if id.Level > 0 && id.Level%TileHeight == 0 {
-			emit(TileNode{Level: int(id.Level) / TileHeight, Index: int64(id.Index), Hash: hash}) //nolint:gosec // both are small
+			emit(TileNode{Level: int(id.Level) / TileHeight, Index: int64(id.Index), Hash: hash})
 		}
 	})
 }

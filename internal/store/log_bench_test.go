@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -27,7 +28,7 @@ func BenchmarkLog(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close() //nolint:errcheck // in a benchmark
+	defer db.Close()
 	raw := testenv.Raw(b, "sqlite:"+filepath.Join(b.TempDir(), "bare.db"))
 	if _, err := raw.ExecContext(ctx, `PRAGMA journal_mode = WAL; CREATE TABLE audit_record (idx INTEGER PRIMARY KEY, at_us BIGINT, began_us BIGINT, actor TEXT, action TEXT, person_id TEXT, target TEXT, entitlement TEXT, op TEXT, reason TEXT, plan TEXT, attempt TEXT, outcome TEXT, payload BLOB, prev BLOB, hash BLOB, operator TEXT, authority TEXT, leaf BLOB);
 		CREATE INDEX a ON audit_record (person_id, idx); CREATE INDEX c ON audit_record (at_us)`); err != nil {
@@ -67,7 +68,7 @@ func BenchmarkLog(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if err := tx.Commit(); err != nil {
+			if err := errors.Join(insert.Close(), tx.Commit()); err != nil {
 				b.Fatal(err)
 			}
 		}

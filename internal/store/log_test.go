@@ -54,7 +54,7 @@ func forge(t *testing.T, file string, master *seal.Master, change func([]audit.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer raw.Close() //nolint:errcheck // in a test
+	defer raw.Close()
 	run := func(query string, args ...any) {
 		t.Helper()
 		if _, err := raw.ExecContext(ctx, query, args...); err != nil {
