@@ -84,18 +84,35 @@ func (r *Rules) Explain(p identity.Person, day identity.Date, facts Facts, id En
 	if i := slices.IndexFunc(grants, func(g Grant) bool { return g.Entitlement == id }); i >= 0 {
 		x.Grant = &grants[i]
 	}
-	// A grant without a rule among its reasons is a denial, a handover, a request, or a
-	// decision.
+	// What rules give need not be among the reasons: a control leaves out employments, and of a
+	// request after a decision that revoked it the rules' reasons are left out.
+	ruled, err := r.ruled(p, day, entitlement)
+	if err != nil {
+		return x, err
+	}
 	byRule := func(given Reason) bool { return given.Request == 0 }
-	revoked := facts.Verdicts[id].Revoke // the rules' reasons are not among those of a request after it
-	if x.Grant == nil || !revoked || x.Grant.Gate == Revoked || slices.ContainsFunc(x.Grant.Reasons, byRule) {
-		if err := r.askCasbin(p, day, id, x.Grant != nil && slices.ContainsFunc(x.Grant.Reasons, byRule)); err != nil {
-			return x, err
-		}
+	ruled = ruled || x.Grant != nil && slices.ContainsFunc(x.Grant.Reasons, byRule)
+	if err := r.askCasbin(p, day, id, ruled); err != nil {
+		return x, err
 	}
 	x.NearRules, x.NoEmployment = r.nearRules(p, day, entitlement), len(p.Active(day)) == 0
 	slices.SortStableFunc(x.NearRules, func(a, b NearRule) int { return cmp.Or(a.failed()-b.failed(), b.leading()-a.leading()) })
 	return x, nil
+}
+
+// ruled reports whether rules give the person the entitlement, by its place in the catalogue,
+// on an active employment, whatever controls and decisions say.
+func (r *Rules) ruled(p identity.Person, day identity.Date, entitlement int) (bool, error) {
+	for _, e := range p.Active(day) {
+		a := r.answer(p, e, day)
+		if a.err != nil {
+			return false, fmt.Errorf("employment %s: %w", e.ID, a.err)
+		}
+		if slices.ContainsFunc(a.given, func(g given) bool { return g.entitlement == entitlement && len(g.allow) > 0 && len(g.deny) == 0 }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // nearRules returns every rule that concerns an entitlement, by its place in the catalogue,

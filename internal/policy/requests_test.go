@@ -211,3 +211,20 @@ func TestAnEndedKeepDoesNotDateANewerRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainARequestBesideAnExcludedRule: a rule gives it by an employment that a control leaves
+// out, and a request by another: what is explained is the request, and Casbin agrees.
+func TestExplainARequestBesideAnExcludedRule(t *testing.T) {
+	catalogue := policy.Catalogue{Systems: []policy.System{{ID: "s"}}, Entitlements: []policy.Entitlement{{ID: "s:a", System: "s", Target: "one", Native: "a",
+		Controls: policy.Controls{NotTypes: []policy.Demand[string]{{Value: "temp", By: "c"}}}}}}
+	rules := rulesFor(t, "p, r, r.sub.unit == 'x', s:a, allow, why\n", catalogue, identity.LeaveKeeps)
+	employment := func(id, unit, kind string) identity.Employment {
+		return identity.Employment{ID: identity.EmploymentID(id), Key: identity.SourceKey{Source: "hr", Key: id}, EmploymentFacts: identity.EmploymentFacts{Start: "2020-01-01", Terms: []identity.Terms{{Unit: unit, Type: kind}}}}
+	}
+	p := identity.Person{ID: "p", Employments: []identity.Employment{employment("e0", "x", "temp"), employment("e1", "y", "permanent")}}
+	facts := policy.Facts{Requests: []policy.Request{{ID: 1, Entitlement: "s:a", Employment: "e1", Since: "2026-05-01", Unit: "y", Until: "2026-07-01", Decision: 1, By: reason.Of(reason.Requested{Request: 1})}}}
+	x, err := rules.Explain(p, "2026-06-01", facts, "s:a")
+	if err != nil || x.Grant == nil || x.Grant.Gate != policy.Open || len(x.Grant.Reasons) != 1 || x.Grant.Reasons[0].Request != 1 {
+		t.Errorf("%+v, %v", x.Grant, err)
+	}
+}
