@@ -59,7 +59,7 @@ func BenchmarkLog(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer insert.Close() //nolint:errcheck // with the transaction
+			defer insert.Close()
 			for range batch {
 				bare++
 				r := record(bare)
