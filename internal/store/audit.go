@@ -66,6 +66,9 @@ func (tx *Tx) lockHead(ctx context.Context) error {
 }
 
 func (tx *Tx) flushAudit(ctx context.Context) error {
+	if err := tx.commitToEvents(); err != nil {
+		return err
+	}
 	if len(tx.records) == 0 {
 		return nil
 	}
@@ -369,10 +372,14 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	}
 	defer tx.Rollback() //nolint:errcheck // reading
 	decided := map[string]bool{}
+	var imported []recordedSpan
 	summary, err := audit.Verify(func(yield func(audit.Record, error) bool) {
 		for r, err := range records(ctx, tx, Everyone()) {
 			if r.Action == audit.DecisionMade {
 				decided[decisionKey(r)] = true
+			}
+			if s, is := spanOf(r); is {
+				imported = append(imported, s)
 			}
 			if !yield(r, err) {
 				return
@@ -380,6 +387,9 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 		}
 	})
 	if err != nil {
+		return audit.Summary{}, err
+	}
+	if err := compareEvents(ctx, tx, imported); err != nil {
 		return audit.Summary{}, err
 	}
 	if err := compareDecisions(ctx, tx, decided); err != nil {

@@ -279,3 +279,57 @@ func TestPublishAndProve(t *testing.T) {
 		t.Errorf("%s, %v", now, err)
 	}
 }
+
+// TestEveryFieldOfAnEventIsVerified: of the HR events each field is under a record, and none can
+// be removed, put in, moved or changed unseen. So is what is sealed in them, also when the person
+// is erased.
+func TestEveryFieldOfAnEventIsVerified(t *testing.T) {
+	master := newMaster(t)
+	file := filepath.Join(t.TempDir(), "behov.db")
+	db := openWith(t, "sqlite:"+file, master)
+	for n := range 3 {
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RecordEvents(t.Context(), fmt.Sprint("import-", n), nil, append(hire(2*n+1), hire(2*n+2)...))
+		})
+	}
+	if _, err := db.VerifyAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := []string{
+		`DELETE FROM hr_event WHERE seq = 3`, `DELETE FROM hr_event WHERE seq = (SELECT MAX(seq) FROM hr_event)`, `UPDATE hr_event SET seq = -seq WHERE seq = 3`, `UPDATE hr_event SET seq = seq + 100`,
+		`INSERT INTO hr_event SELECT MAX(seq) + 1, 'x', 'hr', 'person-added', 'p', '', '2026-01-01', 1, x'00' FROM hr_event`, `UPDATE head SET event_seq = event_seq + 1`,
+		`UPDATE hr_event SET seq = 1000 WHERE seq = 2; UPDATE hr_event SET seq = 2 WHERE seq = 3; UPDATE hr_event SET seq = 3 WHERE seq = 1000`,
+		`DELETE FROM hr_event; UPDATE head SET event_seq = 0`,
+	}
+	for column, value := range map[string]string{
+		"import_id": "'x'", "source": "'other'", "kind": "'employment-withdrawn'", "person_id": "'x'", "employment_id": "'x'", "effective": "'2001-01-01'", "recorded_us": "17", "payload_sealed": "x'0102'",
+	} {
+		statements = append(statements, fmt.Sprintf("UPDATE hr_event SET %s = %s WHERE seq = 3", column, value))
+	}
+	for _, statement := range statements {
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		if err := os.WriteFile(copied, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := sql.Open("sqlite", copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+		if err := raw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openWith(t, "sqlite:"+copied, master).VerifyAudit(t.Context()); err == nil || !strings.Contains(err.Error(), "HR event") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}

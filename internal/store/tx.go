@@ -25,6 +25,7 @@ type Tx struct {
 	keys    map[identity.PersonID]*seal.PersonKey
 	logins  loginNames
 	records []pendingRecord
+	events  *pendingEvents             // that no record is about yet
 	changed map[identity.PersonID]bool // people about whom the transaction records something
 	asked   bool                       // an operator waits: the job runs even when a target was unavailable
 	last    string                     // the event or decision that was recorded last
