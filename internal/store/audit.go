@@ -389,7 +389,7 @@ func (db *DB) VerifyAudit(ctx context.Context) (audit.Summary, error) {
 	if err != nil {
 		return audit.Summary{}, err
 	}
-	if err := compareEvents(ctx, tx, imported); err != nil {
+	if err := compareEvents(ctx, tx, db.master, imported); err != nil {
 		return audit.Summary{}, err
 	}
 	if err := compareDecisions(ctx, tx, decided); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/behov/behov/internal/audit"
 	"github.com/behov/behov/internal/identity"
 	"github.com/behov/behov/internal/reason"
+	"github.com/behov/behov/internal/seal"
 )
 
 // eventPayload is the sealed part of an event.
@@ -154,9 +155,13 @@ func (tx *Tx) commitToEvents() error {
 	return nil
 }
 
-// compareEvents compares the HR events with what the records of imports commit to: each event
-// is under one record.
-func compareEvents(ctx context.Context, q *sqlx.Tx, spans []recordedSpan) error {
+// compareEvents compares the HR events with what the records of imports commit to, each event
+// being under one record, and what is known of people with the events.
+func compareEvents(ctx context.Context, q *sqlx.Tx, master *seal.Master, spans []recordedSpan) error {
+	said, err := newFacts(ctx, q, master)
+	if err != nil {
+		return err
+	}
 	slices.SortFunc(spans, func(a, b recordedSpan) int { return cmp.Compare(a.First, b.First) })
 	next := int64(1)
 	for _, s := range spans {
@@ -177,7 +182,7 @@ func compareEvents(ctx context.Context, q *sqlx.Tx, spans []recordedSpan) error 
 		return fmt.Errorf("read HR events: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // reading
-	digest := newEventDigest()
+	digest, span := newEventDigest(), []storedEvent{}
 	next = 1
 	for rows.Next() {
 		var seq, recorded int64
@@ -190,13 +195,19 @@ func compareEvents(ctx context.Context, q *sqlx.Tx, spans []recordedSpan) error 
 			return fmt.Errorf("HR event %d stands where %d should: events were removed, put in or moved", seq, next)
 		}
 		digest.add(seq, importID, source, kind, person, employment, effective, recorded, sealed)
+		span = append(span, storedEvent{seq, source, kind, person, employment, effective, sealed})
 		if next++; seq < spans[0].Last {
 			continue
 		}
 		if digest.sum() != spans[0].SHA256 {
 			return fmt.Errorf("HR events %d to %d are not those that record %d commits to: one of them was changed", spans[0].First, spans[0].Last, spans[0].record)
 		}
-		digest, spans = newEventDigest(), spans[1:]
+		for _, e := range span { // which are what was recorded
+			if err := said.add(e); err != nil {
+				return err
+			}
+		}
+		digest, spans, span = newEventDigest(), spans[1:], span[:0]
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read HR events: %w", err)
@@ -204,7 +215,17 @@ func compareEvents(ctx context.Context, q *sqlx.Tx, spans []recordedSpan) error 
 	if len(spans) > 0 {
 		return fmt.Errorf("HR event %d is missing: record %d is about it", next, spans[0].record)
 	}
-	return nil
+	if err := rows.Close(); err != nil { // PostgreSQL has one result at a time in a transaction
+		return fmt.Errorf("read HR events: %w", err)
+	}
+	return said.compare(ctx, q)
+}
+
+// storedEvent is an HR event as it is stored.
+type storedEvent struct {
+	seq                                         int64
+	source, kind, person, employment, effective string
+	sealed                                      []byte
 }
 
 // recordedSpan is the span of a record.

@@ -280,6 +280,30 @@ func TestPublishAndProve(t *testing.T) {
 	}
 }
 
+// wantFound runs each statement on a copy of a database, which is then found to be changed.
+func wantFound(t *testing.T, whole []byte, master *seal.Master, words string, statements []string) {
+	t.Helper()
+	for _, statement := range statements {
+		copied := filepath.Join(t.TempDir(), "copy.db")
+		if err := os.WriteFile(copied, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := sql.Open("sqlite", copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+		if err := raw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openWith(t, "sqlite:"+copied, master).VerifyAudit(t.Context()); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
 // TestEveryFieldOfAnEventIsVerified: of the HR events each field is under a record, and none can
 // be removed, put in, moved or changed unseen. So is what is sealed in them, also when the person
 // is erased.
@@ -313,23 +337,46 @@ func TestEveryFieldOfAnEventIsVerified(t *testing.T) {
 	} {
 		statements = append(statements, fmt.Sprintf("UPDATE hr_event SET %s = %s WHERE seq = 3", column, value))
 	}
-	for _, statement := range statements {
-		copied := filepath.Join(t.TempDir(), "copy.db")
-		if err := os.WriteFile(copied, whole, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		raw, err := sql.Open("sqlite", copied)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
-		}
-		if err := raw.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := openWith(t, "sqlite:"+copied, master).VerifyAudit(t.Context()); err == nil || !strings.Contains(err.Error(), "HR event") {
-			t.Errorf("%s: %v", statement, err)
+	wantFound(t, whole, master, "HR event", statements)
+}
+
+// TestFactsAreUnderTheLog: what is known of people and their employments is what HR's events say,
+// field by field, and no row is put in or taken out.
+func TestFactsAreUnderTheLog(t *testing.T) {
+	master := newMaster(t)
+	file := filepath.Join(t.TempDir(), "behov.db")
+	db := openWith(t, "sqlite:"+file, master)
+	for n := range 3 {
+		write(t, db, func(tx *store.Tx) error {
+			return tx.RecordEvents(t.Context(), fmt.Sprint("import-", n), nil, append(hire(2*n+1), hire(2*n+2)...))
+		})
+	}
+	if _, err := db.VerifyAudit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const one = " WHERE rowid = (SELECT MIN(rowid) FROM %s)"
+	var statements []string
+	for table, columns := range map[string]map[string]string{
+		"employment": {"source": "'other'", "key": "'x'", "person_key": "'x'", "sponsor_key": "'x'", "start_date": "'2001-01-01'", "end_date": "'2001-01-01'", "end_said": "'2001-01-01'", "withdrawn_from": "'2001-01-01'",
+			"reported": `'{"x":1}'`, "terms": `'[{"unit":"library"}]'`, "leaves": `'[{"start":"2001-01-01"}]'`, "stamp": "'x'", "id": "'x'"},
+		"person_source_key": {"source": "'other'", "key": "'x'", "given_name": "'x'", "family_name": "'x'", "email": "'x'", "phone": "'x'", "protected": "1", "stamp": "'x'"},
+		"person":            {"given_name": "'x'", "family_name": "'x'", "email": "'x'", "phone": "'x'", "protected": "1"},
+	} {
+		for column, value := range columns {
+			statements = append(statements, fmt.Sprintf("UPDATE %s SET %s = %s"+one, table, column, value, table))
 		}
 	}
+	statements = append(statements, fmt.Sprintf("DELETE FROM employment"+one, "employment"),
+		`INSERT INTO employment (id, person_id, source, key, start_date, end_date) SELECT 'x', id, 'hr', 'x', '2020-01-01', '' FROM person LIMIT 1`,
+		`INSERT INTO person_source_key (source, key, person_id) SELECT 'other', 'x', id FROM person LIMIT 1`,
+		fmt.Sprintf("UPDATE employment SET person_id = (SELECT MAX(id) FROM person)"+one, "employment"),
+		fmt.Sprintf("UPDATE person_source_key SET person_id = (SELECT MAX(id) FROM person)"+one, "person_source_key"))
+	wantFound(t, whole, master, "", statements)
 }
