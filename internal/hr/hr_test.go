@@ -72,7 +72,8 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(context.Background(), testenv.Database(t), master)
+	url := testenv.Database(t)
+	db, err := store.Open(context.Background(), url, master)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	c := &config.Config{Zone: time.UTC, Login: login, LoginProtected: login, Attributes: []string{"cost_centre"}, Rules: &policy.Rules{Units: units(t)}}
-	return &fixture{t: t, db: db, im: hr.Importer{DB: db, Config: c, Now: func() time.Time { return now }, Actor: "behov"}}
+	return &fixture{t: t, db: db, url: url, im: hr.Importer{DB: db, Config: c, Now: func() time.Time { return now }, Actor: "behov"}}
 }
 
 func (f *fixture) load(text string) *hr.Report {

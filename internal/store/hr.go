@@ -1,12 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -167,20 +169,27 @@ type RowHash struct {
 func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[string]RowHash, error) {
 	said := map[string]RowHash{}
 	read := func(where string, args ...any) error {
-		rows, err := tx.tx.QueryContext(ctx, `SELECT key, id, person_id, said, end_date, withdrawn_from FROM employment WHERE source = $1`+where, append([]any{source}, args...)...)
+		rows, err := tx.tx.QueryContext(ctx, `SELECT key, id, person_id, said, `+boundColumns+` FROM employment WHERE source = $1`+where, append([]any{source}, args...)...)
 		if err != nil {
 			return fmt.Errorf("read employments: %w", err)
 		}
 		defer rows.Close() //nolint:errcheck // reading
 		for rows.Next() {
-			var key, id, end, withdrawn string
+			var key, id string
 			var person identity.PersonID
 			var hash sql.RawBytes
-			if err := rows.Scan(&key, &id, &person, &hash, &end, &withdrawn); err != nil {
+			var facts boundFacts
+			if err := rows.Scan(append([]any{&key, &id, &person, &hash}, facts.fields()...)...); err != nil {
 				return fmt.Errorf("read employments: %w", err)
 			}
-			one := RowHash{ID: identity.EmploymentID(id), Person: person, Withdrawn: withdrawn != "", Last: identity.Date(end)}
-			copy(one.Hash[:], hash)
+			one := RowHash{ID: identity.EmploymentID(id), Person: person, Withdrawn: facts.withdrawn != "", Last: identity.Date(facts.end)}
+			bound, err := tx.db.bind(hash[:min(len(hash), len(one.Hash))], facts)
+			if err != nil {
+				return err
+			}
+			if bytes.Equal(bound, hash) { // otherwise the row was changed since, by other hands
+				copy(one.Hash[:], hash)
+			}
 			said[key] = one
 		}
 		return rows.Err()
@@ -194,17 +203,65 @@ func (tx *Tx) RowHashes(ctx context.Context, source string, keys []string) (map[
 
 // SetRowHashes notes what a source says of an employment now.
 func (tx *Tx) SetRowHashes(ctx context.Context, source string, hashes map[string][]byte) error {
+	read, err := tx.tx.PrepareContext(ctx, `SELECT `+boundColumns+` FROM employment WHERE source = $1 AND key = $2`)
+	if err != nil {
+		return fmt.Errorf("note employments: %w", err)
+	}
+	defer read.Close() //nolint:errcheck // closed with the transaction at the latest
 	update, err := tx.tx.PrepareContext(ctx, `UPDATE employment SET said = $3 WHERE source = $1 AND key = $2`)
 	if err != nil {
 		return fmt.Errorf("note employments: %w", err)
 	}
 	defer update.Close() //nolint:errcheck // closed with the transaction at the latest
 	for key, hash := range hashes {
+		var facts boundFacts
+		switch err := read.QueryRowContext(ctx, source, key).Scan(facts.fields()...); {
+		case errors.Is(err, sql.ErrNoRows):
+			continue
+		case err != nil:
+			return fmt.Errorf("note employments: %w", err)
+		}
+		hash, err := tx.db.bind(hash, facts)
+		if err != nil {
+			return err
+		}
 		if _, err := update.ExecContext(ctx, source, key, hash); err != nil {
 			return fmt.Errorf("note employments: %w", err)
 		}
 	}
 	return nil
+}
+
+// boundFacts are the columns of an employment to which the hash of what its source said is
+// bound: changed by other hands than an event's, the hash counts for nothing, and the next
+// export is compared with the row itself.
+type boundFacts struct {
+	start, end, endSaid, leaves, terms, sponsor, stamp, personKey, withdrawn string
+}
+
+const boundColumns = `start_date, end_date, end_said, leaves, terms, sponsor_key, stamp, person_key, withdrawn_from`
+
+func (f *boundFacts) fields() []any {
+	return []any{&f.start, &f.end, &f.endSaid, &f.leaves, &f.terms, &f.sponsor, &f.stamp, &f.personKey, &f.withdrawn}
+}
+
+// bind returns the hash of what a source said of an employment, with a keyed hash of it and of
+// what is known of the employment behind it; nil for no hash.
+func (db *DB) bind(hash []byte, f boundFacts) ([]byte, error) {
+	if len(hash) == 0 {
+		return nil, nil
+	}
+	var text strings.Builder
+	text.Write(hash)
+	for _, s := range []string{f.start, f.end, f.endSaid, f.leaves, f.terms, f.sponsor, f.stamp, f.personKey, f.withdrawn} {
+		fmt.Fprintf(&text, "%d:", len(s))
+		text.WriteString(s)
+	}
+	bound, err := db.master.Hash("employment.bound", text.String())
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(hash), bound...), nil
 }
 
 // HashRow returns a keyed hash of the text of a source's rows.

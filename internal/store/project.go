@@ -34,7 +34,7 @@ func (p *projection) add(ctx context.Context, e identity.Event) error {
 	case identity.PersonAdded:
 		return p.addPerson(ctx, e)
 	case identity.EmploymentAdded:
-		row, err := employmentValues(e)
+		row, err := p.tx.employmentRow(e)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (p *projection) change(ctx context.Context, e identity.Event) error {
 		}
 		return p.tx.mergeRecords(ctx, p.precedence, e.Person)
 	case identity.EmploymentChanged:
-		row, err := employmentValues(e)
+		row, err := p.tx.employmentRow(e)
 		if err != nil {
 			return err
 		}
@@ -157,6 +157,21 @@ func (tx *Tx) recordValues(ctx context.Context, person identity.PersonID, r iden
 		return nil, err
 	}
 	return []any{r.Source, r.Key, string(person), r.Facts.GivenName, r.Facts.FamilyName, r.Facts.Email, r.Facts.Phone, sealed, r.Facts.Protected, r.Stamp}, nil
+}
+
+// employmentRow is employmentValues with the hash of what the source said bound to them.
+func (tx *Tx) employmentRow(e identity.Event) ([]any, error) {
+	row, err := employmentValues(e)
+	if err != nil {
+		return nil, err
+	}
+	text := func(i int) string {
+		s, _ := row[i].(string)
+		return s
+	}
+	last := len(row) - 1
+	row[last], err = tx.db.bind(e.RowHash, boundFacts{start: text(1), end: text(2), leaves: text(3), terms: text(4), sponsor: text(5), stamp: text(6), personKey: text(7), endSaid: text(8)})
+	return row, err
 }
 
 // employmentValues returns what an event says of an employment: the first columns of
