@@ -161,7 +161,7 @@ func (f *facts) compare(ctx context.Context, q *sqlx.Tx) error {
 
 func (f *facts) compareEmployments(ctx context.Context, q *sqlx.Tx) error {
 	seen := map[string]bool{}
-	rows, err := q.QueryxContext(ctx, `SELECT `+employmentColumns+` FROM employment`)
+	rows, err := q.QueryxContext(ctx, `SELECT `+employmentColumns+` FROM employment ORDER BY id`)
 	if err != nil {
 		return fmt.Errorf("read employments: %w", err)
 	}
@@ -215,7 +215,7 @@ type personRecord struct {
 
 func (f *facts) compareRecords(ctx context.Context, q *sqlx.Tx) error {
 	var rows []personRecord
-	if err := q.SelectContext(ctx, &rows, `SELECT source, key, person_id, given_name, family_name, email, phone, protected, stamp, formerly FROM person_source_key`); err != nil {
+	if err := q.SelectContext(ctx, &rows, `SELECT source, key, person_id, given_name, family_name, email, phone, protected, stamp, formerly FROM person_source_key ORDER BY source, key`); err != nil {
 		return fmt.Errorf("read HR records: %w", err)
 	}
 	for _, r := range rows {
@@ -278,7 +278,7 @@ func (f *facts) comparePeople(ctx context.Context, q *sqlx.Tx) error {
 		Phone      string `db:"phone"`
 		Protected  bool   `db:"protected"`
 	}
-	if err := q.SelectContext(ctx, &rows, `SELECT id, given_name, family_name, email, phone, protected FROM person`); err != nil {
+	if err := q.SelectContext(ctx, &rows, `SELECT id, given_name, family_name, email, phone, protected FROM person ORDER BY id`); err != nil {
 		return fmt.Errorf("read people: %w", err)
 	}
 	for _, r := range rows {

@@ -39,6 +39,14 @@ var meantScans = map[string]string{
 	"FROM hold ORDER BY raised_us": "all holds are listed",
 	"FROM hold WHERE raised_us <":  "holds are few",
 	"FROM hold GROUP BY subject":   "holds are few",
+	// Verifying the trail compares all of it.
+	"hash FROM audit_node":                                 "verifying compares all of it",
+	"wrapped FROM person_key":                              "verifying opens all events",
+	"payload_sealed FROM hr_event ORDER BY seq":            "verifying compares all of it",
+	"stamp, formerly FROM person_source_key ORDER BY":      "verifying compares all of it",
+	"WHERE formerly <> '' UNION SELECT formerly":           "verifying compares all of it",
+	"phone, protected FROM person ORDER BY id":             "verifying compares all of it",
+	"withdrawn_from, reported FROM employment ORDER BY id": "verifying compares all of it",
 	// There are as many as a person has to look at.
 	"FROM failing_step WHERE state":                    "what fails is counted",
 	"FROM failing_step WHERE 1 = 1":                    "all that fails is listed",
