@@ -35,11 +35,10 @@ var employmentSaidColumns = [12]string{"source", "key", "person_key", "start_dat
 
 // recordSaid is what a source says of a person.
 type recordSaid struct {
-	unknown bool
-	person  string
-	facts   identity.PersonFacts
-	stamp   string
-	event   int64
+	person string
+	facts  identity.PersonFacts
+	stamp  string
+	event  int64
 }
 
 func newFacts(ctx context.Context, q *sqlx.Tx, master *seal.Master) (*facts, error) {
