@@ -109,6 +109,11 @@ func displayOp(s *plan.Step) connectors.Op {
 	return s.Op
 }
 
+// changesGroup reports whether a change is one of a group itself.
+func changesGroup(op connectors.Op) bool {
+	return op == connectors.CreateGroup || op == connectors.RenameGroup || op == connectors.DeleteGroup
+}
+
 // stepText says what a step does.
 func stepText(s *plan.Step) string {
 	what := string(s.Entitlement)
@@ -116,7 +121,7 @@ func stepText(s *plan.Step) string {
 		what = strings.ReplaceAll(string(displayOp(s)), "-", " ")
 	}
 	text := what + " in " + s.Target
-	if s.Person == "" {
+	if changesGroup(s.Op) {
 		return fmt.Sprintf("group %q for %s", s.Native, text)
 	}
 	if s.Op == connectors.RemoveFormerMember {

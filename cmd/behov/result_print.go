@@ -53,7 +53,7 @@ func (a *app) printResult(r *execute.Result, n *access.View) {
 
 // concerned names the person whom a step is about, or the target of one on a group.
 func concerned(n *access.View, s plan.Step) string {
-	if s.Person == "" {
+	if changesGroup(s.Op) {
 		return s.Target
 	}
 	return n.Name(s.Person)
