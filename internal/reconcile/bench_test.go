@@ -197,10 +197,10 @@ func bare(b *testing.B, like string, r *execute.Result) time.Duration {
 		return statement.Close() //nolint:sqlclosecheck // or with its transaction
 	}
 	record := func(t *sql.Tx, steps []plan.Step, action string) error {
-		return each(t, steps, `INSERT INTO audit_record (idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, attempt, outcome, payload, prev, hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, func(_ int, s plan.Step) []any {
+		return each(t, steps, `INSERT INTO audit_record (idx, at_us, began_us, actor, action, person_id, target, entitlement, op, reason, plan, attempt, outcome, payload, prev, hash, leaf)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`, func(_ int, s plan.Step) []any {
 			idx++
-			return []any{idx, 1, 1, "behov", action, string(s.Person), s.Target, string(s.Entitlement), string(s.Op), s.Reason, r.Plan.Digest, s.ID, "applied", nil, hash, hash}
+			return []any{idx, 1, 1, "behov", action, string(s.Person), s.Target, string(s.Entitlement), string(s.Op), s.Reason, r.Plan.Digest, s.ID, "applied", nil, hash, hash, hash}
 		})
 	}
 	for steps := range slices.Chunk(r.Plan.Steps, 200) {
