@@ -261,7 +261,6 @@ func TestALostCreationIsNotRepeated(t *testing.T) {
 // everything else goes on.
 func TestARefusedGroupIsTold(t *testing.T) {
 	h := newManaged(t)
-	h.club(func(e *policy.Entitlement) { e.Native = "club\x00" })
 	h.e.Targets["one"] = refusing{h.one}
 	h.hire("1 school T")
 	r := h.run()
