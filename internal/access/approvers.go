@@ -64,6 +64,7 @@ func ApproversOf(ctx context.Context, db ApproverReader, c *config.Config, day i
 		if asked, ok := r.AskedBy.Person(); ok {
 			not = append(not, asked)
 		}
+		concerned := slices.Clone(not)
 		for _, a := range approvals {
 			if a.Request != r.ID {
 				continue
@@ -76,7 +77,7 @@ func ApproversOf(ctx context.Context, db ApproverReader, c *config.Config, day i
 		for _, as := range e.Controls.ApproversOf() {
 			x := Approver{As: as, Decision: took[as]}
 			if x.Decision == 0 {
-				x.People = f.people(as, r, e.System, not)
+				x.People = f.people(as, r, e.System, concerned, not)
 			}
 			all[r.ID] = append(all[r.ID], x)
 		}
@@ -96,14 +97,15 @@ type approverFinder struct {
 	deputies Deputies
 }
 
-// people returns who may take a part.
-func (f *approverFinder) people(as policy.Approver, r store.AccessRequest, system string, not []identity.PersonID) (people []identity.PersonID) {
+// people returns who may take a part: none of those who may not, nor who decides in an owner's or
+// a manager's place by the word of one who is concerned.
+func (f *approverFinder) people(as policy.Approver, r store.AccessRequest, system string, concerned, not []identity.PersonID) (people []identity.PersonID) {
 	add := func(key identity.SourceKey) {
 		id := f.byKey[key]
 		if !f.works[id] || slices.Contains(not, id) {
 			return
 		}
-		for _, id := range []identity.PersonID{id, f.deputies.Of(id)} {
+		for _, id := range []identity.PersonID{id, f.deputies.Of(id, concerned...)} {
 			if f.works[id] && !slices.Contains(not, id) && !slices.Contains(people, id) {
 				people = append(people, id)
 			}

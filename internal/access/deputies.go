@@ -16,6 +16,7 @@ import (
 // work here, or is suspended, has no place to decide in.
 func inPlaceOf(ctx context.Context, db SubjectReader, c *config.Config, day identity.Date, who identity.PersonID) ([]rights.Absent, error) {
 	var ids []identity.PersonID
+	between := map[identity.PersonID][]identity.PersonID{}
 	for deputies := []identity.PersonID{who}; len(deputies) > 0; {
 		found, err := db.AbsencesWith(ctx, deputies, day)
 		if err != nil {
@@ -25,6 +26,9 @@ func inPlaceOf(ctx context.Context, db SubjectReader, c *config.Config, day iden
 		for _, a := range found {
 			if a.Person != who && !slices.Contains(ids, a.Person) {
 				ids, deputies = append(ids, a.Person), append(deputies, a.Person)
+				if a.Deputy != who {
+					between[a.Person] = append([]identity.PersonID{a.Deputy}, between[a.Deputy]...)
+				}
 			}
 		}
 	}
@@ -44,7 +48,7 @@ func inPlaceOf(ctx context.Context, db SubjectReader, c *config.Config, day iden
 		if !works[p.ID] {
 			continue
 		}
-		a := rights.Absent{Person: p.ID}
+		a := rights.Absent{Person: p.ID, Between: between[p.ID]}
 		for _, k := range p.Keys {
 			a.Records = append(a.Records, k.Source+"/"+k.Key)
 		}
@@ -88,12 +92,16 @@ func DeputiesOn(ctx context.Context, db AbsenceReader, c *config.Config, day ide
 }
 
 // Of returns who decides in the place of a person, the last of a chain of those who are away;
-// none when the person is not away.
-func (d Deputies) Of(person identity.PersonID) (deputy identity.PersonID) {
+// none when the person is not away, or when one of the people whom it is about is away in the
+// chain: they chose who decides.
+func (d Deputies) Of(person identity.PersonID, about ...identity.PersonID) (deputy identity.PersonID) {
 	for range len(d) {
 		next, away := d[person]
 		if !away {
 			break
+		}
+		if slices.Contains(about, person) {
+			return ""
 		}
 		person, deputy = next, next
 	}

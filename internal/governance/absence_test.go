@@ -123,6 +123,56 @@ func TestNoOneDecidesAboutWhoIsAwayInTheirPlace(t *testing.T) {
 	}
 }
 
+// TestNoOneNamesWhoDecidesAboutThem: a deputy who is away too names who decides about others, and
+// not about the deputy: neither what they asked for, nor what they have.
+func TestNoOneNamesWhoDecidesAboutThem(t *testing.T) {
+	o := testoffice.New(t, map[string]string{"controls.yaml": "controls:\n  every: {from: {confidentiality: 0}, request_days: 30, approvers: [owner]}\n",
+		"catalogue.yaml": "systems:\n  base: {target: one, entitlements: {staff: {}}}\n  lib: {owner: owner, target: one, classification: {confidentiality: 0, integrity: 0, availability: 0}, entitlements: {library: {}, desk: {requestable: true}}}\n"})
+	o.Import(testoffice.Header + "stranger,E-stranger,Given,Familystranger,office,LIB,Librarian,,2020-01-01,,no\n")
+	o.Apply()
+	g, ctx := o.Governance(), t.Context()
+	mine, other := question(t, o, "staff"), question(t, o, "stranger")
+	asks := func(who string) int64 {
+		t.Helper()
+		r, _, err := g.RequestAccess(ctx, o.Person(who), governance.Request{Entitlement: "lib:desk", Until: "2026-12-20"}, o.By(who), "a desk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.ID
+	}
+	asked, others := asks("staff"), asks("stranger")
+	for _, a := range [][2]string{{"owner", "staff"}, {"staff", "reviewer"}} {
+		if err := away(t, o, a[0], a[1], "", "2026-12-24"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting, err := o.DB.WaitingRequests(ctx, "2026-11-30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := access.ApproversOf(ctx, o.DB, o.Config, "2026-11-30", waiting...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reviewer := o.Person("reviewer").ID
+	if slices.Contains(parts[asked][0].People, reviewer) || !slices.Contains(parts[others][0].People, reviewer) {
+		t.Errorf("%+v", parts)
+	}
+	if _, err := g.DecideRequest(ctx, asked, store.Approve, o.By("reviewer"), "needed"); !rights.IsRefused(err) {
+		t.Errorf("what the deputy asked for: %v", err)
+	}
+	if _, err := g.DecideRequest(ctx, others, store.Approve, o.By("reviewer"), "needed"); err != nil {
+		t.Errorf("what another asked for: %v", err)
+	}
+	answer := governance.Answer{Verdict: store.Keep, Reason: "seen"}
+	if _, err := g.DecideItem(ctx, mine.Ref(), answer, o.By("reviewer")); !rights.IsRefused(err) {
+		t.Errorf("what the deputy has: %v", err)
+	}
+	if _, err := g.DecideItem(ctx, other.Ref(), answer, o.By("reviewer")); err != nil {
+		t.Errorf("what another has: %v", err)
+	}
+}
+
 // TestDeputiesApprove: a request waits for the owner who is away and for their deputy, and one
 // person still is not two approvers.
 func TestDeputiesApprove(t *testing.T) {

@@ -144,6 +144,9 @@ func (g *Governance) mayStart(ctx context.Context, r Review, by rights.Subject) 
 	if r.AfterDue != "" && r.AfterDue != store.Keep && r.AfterDue != store.Revoke {
 		return store.Decision{}, noVerdict(r.AfterDue)
 	}
+	if r.Days < 0 || r.Days > MostAnswerDays { // a day that has passed would decide before anyone is asked
+		return store.Decision{}, lastDayWrong(g.today().AddDays(1), g.today().AddDays(MostAnswerDays))
+	}
 	return g.authorize(ctx, by, rights.StartReview, object, "a review")
 }
 

@@ -475,3 +475,23 @@ func TestRuleTasks(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
+
+// TestAReviewAwaitsAnswers: a last day that has passed, or is out of reach, is refused and nothing
+// is started: what becomes of access without an answer would be decided before anyone is asked.
+func TestAReviewAwaitsAnswers(t *testing.T) {
+	o := testoffice.New(t, nil)
+	o.Apply()
+	for _, days := range []int{-3, -1, governance.MostAnswerDays + 1} {
+		r := governance.Review{Scope: store.SystemScope, Of: "lib", All: true, Days: days, AfterDue: store.Revoke}
+		if _, err := o.Governance().PreviewReview(t.Context(), r, o.By("administrator")); codeOf(err) != reason.CodeOf(reason.LastDayWrong{}) {
+			t.Errorf("a preview of %d days: %v", days, err)
+		}
+		if _, err := o.Governance().StartReview(t.Context(), r, o.By("administrator")); codeOf(err) != reason.CodeOf(reason.LastDayWrong{}) {
+			t.Errorf("a review of %d days: %v", days, err)
+		}
+	}
+	r := governance.Review{Scope: store.SystemScope, Of: "lib", All: true, Days: governance.MostAnswerDays, AfterDue: store.Revoke}
+	if asked, err := o.Governance().StartReview(t.Context(), r, o.By("administrator")); err != nil || asked.Campaign.ID != 1 {
+		t.Errorf("the first review: %+v, %v", asked.Campaign, err)
+	}
+}

@@ -217,7 +217,8 @@ type Known struct {
 	Works, Suspended bool
 	// InPlaceOf are those who are away today and in whose place the person decides: what follows
 	// from data (owner, reviewer, assignee, manager, account-owner) they have too, but for what
-	// is about who is away, or was caused by them. Roles that an installation gives stay behind.
+	// is about who is away or about a deputy between, or was caused by one of them. Roles that an
+	// installation gives stay behind.
 	InPlaceOf []Absent
 	// Member lists the names by which the person may have roles: the person's
 	// records as SOURCE/KEY, unit:ID of the units in which they work and all
@@ -229,6 +230,14 @@ type Known struct {
 type Absent struct {
 	Person  identity.PersonID
 	Records []string
+	// Between are the deputies through whom the place came, who are away too.
+	Between []identity.PersonID
+}
+
+// chose reports whether one of the people is away or a deputy between: each of them chose who
+// decides, and no one chooses who decides about them.
+func (a *Absent) chose(people []identity.PersonID) bool {
+	return slices.Contains(people, a.Person) || slices.ContainsFunc(a.Between, func(p identity.PersonID) bool { return slices.Contains(people, p) })
 }
 
 // Names are the records by which the person is owner of a system or manager where people are
@@ -236,7 +245,7 @@ type Absent struct {
 func (k *Known) Names(about ...identity.PersonID) []string {
 	names := slices.Clone(k.Member)
 	for _, a := range k.InPlaceOf {
-		if !slices.Contains(about, a.Person) {
+		if !a.chose(about) {
 			names = append(names, a.Records...)
 		}
 	}
@@ -246,7 +255,7 @@ func (k *Known) Names(about ...identity.PersonID) []string {
 // Place returns an object in which the person stands beside those in whose place they decide.
 func (k *Known) Place(o Object) Object {
 	for _, a := range k.InPlaceOf {
-		if slices.Contains(o.About, a.Person) || slices.Contains(o.CausedBy, a.Person) {
+		if a.chose(o.About) || a.chose(o.CausedBy) {
 			continue
 		}
 		if o.Reviewer == a.Person {
