@@ -82,6 +82,8 @@ func TestWhatCannotBeMeantIsRefused(t *testing.T) {
 		{"yes for true", "catalogue.yaml", "mfa: true", "mfa: yes", `catalogue.yaml:35:64: it must be true or false`},
 		{"text for fields", "catalogue.yaml", "{name: Hourly temps, native: temps}", "temps", `catalogue.yaml:19:14: `},
 		{"colon in a name", "catalogue.yaml", "      temps: {", "      \"a:b\": {native: q}\n      temps: {", `catalogue.yaml:19:15: "a:b" is no name for an entitlement`},
+		{"a group with two lines", "catalogue.yaml", "native: temps}", `native: "a\nb"}`, `catalogue.yaml:19:43: entitlement base:temps: native is "a\nb", with a control character`},
+		{"a group written from right to left", "catalogue.yaml", "native: temps}", `native: "a\u202eb"}`, `catalogue.yaml:19:43: entitlement base:temps: native is "a\u202eb", with a control character`},
 		{"a way to retire that is none", "catalogue.yaml", "native: temps}", "native: temps, group: {retire: soon}}", `catalogue.yaml:19:66: "soon" is not a way to retire a group: empty keeps it`},
 		{"retired and requestable", "catalogue.yaml", "native: temps}", "native: temps, requestable: true, group: {retire: delete}}", `catalogue.yaml:19:85: entitlement base:temps is retired and can be requested`},
 		{"an owner of no source", "catalogue.yaml", "native: temps}", "native: temps, group: {owner: payroll/1}}", `catalogue.yaml:19:65: "payroll/1" names no record of an HR source`},

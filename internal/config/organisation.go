@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/behov/behov/connectors"
@@ -16,6 +17,9 @@ import (
 	"github.com/behov/behov/internal/reason"
 	"github.com/behov/behov/internal/sheet"
 )
+
+// misleading reports whether a character would make a name read as another, or as several lines.
+func misleading(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 func (l *loader) catalogue(file string, c *Config, controls []control) policy.Catalogue {
 	var y catalogueYAML
@@ -58,6 +62,9 @@ func (l *loader) catalogue(file string, c *Config, controls []control) policy.Ca
 			}
 			if _, ok := c.Target(e.Target); !ok {
 				doc.report(at, "entitlement %s: there is no target %q in %s", e.ID, e.Target, File)
+			}
+			if strings.ContainsFunc(e.Native, misleading) {
+				doc.report(at+".native", "entitlement %s: native is %q, with a control character or one that turns the direction of writing: no group is called that; remove it", e.ID, e.Native)
 			}
 			key := [2]string{e.Target, connectors.MatchIgnoreCase.Canonical([]string{identity.CleanText(e.Native)})[0]}
 			if other, ok := natives[key]; ok && other.Native == e.Native {
